@@ -1,0 +1,15 @@
+/** The two small interfaces through which the compiler touches files, so that it also runs in a browser page. */
+
+/** A file to read ranges from. Reads are synchronous: the compiler reads small chunks, once. */
+export interface ByteSource {
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  /** Fills `into` with the bytes from offset `at` on. Throws Problem('unreadable') when they are not there. */
+  read(into: Uint8Array, at: number): void;
+}
+
+/** Where a file's bytes go, in order. The bytes are only valid during the call. */
+export interface ByteSink {
+  write(bytes: Uint8Array): void;
+}
