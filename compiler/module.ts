@@ -193,12 +193,11 @@ export const choice = <const W extends string>(doc: string, words: readonly W[],
     return word;
   });
 
-/** True: the model's default activation. False or None: none. A string such as `nn.ReLU()`: that one. */
+/** True: the model's default activation. A string such as `nn.ReLU()`: that one. Anything else, 1 included, is none: Conv asks `act is True`. */
 export const activation = (doc: string): Reader<boolean | string> =>
   make<boolean | string>('value', 'bool or nn.X()', doc, true, true, (value) => {
     if (typeof value === 'boolean' || typeof value === 'string') return value;
-    if (value === null) return false;
-    if (value === 0 || value === 1) return value === 1;
+    if (value === null || typeof value === 'number') return false;
     throw wrong("True, False or an activation such as 'nn.ReLU()'", value);
   });
 

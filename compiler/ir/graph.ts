@@ -20,6 +20,8 @@ export type Read = (into: Float32Array, at: number) => void;
 export interface Input<S extends Shape = Shape> extends TensorType<S> {
   readonly kind: 'input';
   readonly name: string;
+  /** What open dimensions are called in the file (`batch`, `height`), by axis. */
+  readonly axes?: readonly string[];
 }
 
 /** An output of a node. */
@@ -32,6 +34,8 @@ export interface Param<S extends Shape = Shape> extends TensorType<S> {
   readonly kind: 'param';
   /** PyTorch's state_dict key (`model.9.l1.weight`). */
   readonly key: string;
+  /** Not trained (anchors, DFL's weights): as good as a constant for folding. */
+  readonly kept: boolean;
   readonly read: Read;
 }
 
@@ -91,6 +95,9 @@ export type Node = OpNode | CallNode | FunctionNode;
 export interface Output {
   readonly name: string;
   readonly value: Value;
+  readonly axes?: readonly string[];
+  /** The layout, for the output's documentation string. */
+  readonly doc?: string;
 }
 
 export interface Graph {

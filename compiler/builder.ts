@@ -1,0 +1,217 @@
+/**
+ * The recording builder: what a module's `build` gets as `g`. It declares parameters under PyTorch's state_dict
+ * keys and records nodes. A child made by `in` writes to the same graph under a longer module path.
+ */
+import { activate } from './activations.js';
+import { Problem, internal } from './errors.js';
+import { known, show, type Extent, type Shape } from './ir/extent.js';
+import type { Constant, DType, FeatureMap, Graph, Input, Node, Param, Result, Value } from './ir/graph.js';
+import { withDefaults, type AnyModule, type Args, type Arity, type Given, type Module, type Pair } from './module.js';
+import { rowOf, type AttrsOf, type OpName } from './onnx/operators/index.js';
+import { TensorOps, toPair, type MapShape, type Tensor } from './tensor-ops.js';
+import type { WeightSource } from './weights/source.js';
+
+/** BatchNorm2d eps: both packages set 1e-3 on every BatchNorm2d of a model. */
+const BATCH_NORM_EPS = 1e-3;
+/** PyTorch's default for GroupNorm and LayerNorm, which the packages leave alone. */
+const NORM_EPS = 1e-5;
+
+/** What one recording shares between all its builders. */
+export interface Recording {
+  readonly weights: WeightSource;
+  /** Default activation of Conv (`nn.ReLU()`); absent means SiLU. */
+  readonly activation?: string;
+  /** Size of the image that the network gets; absent for a module alone. */
+  readonly image?: readonly [height: Extent, width: Extent];
+  /** Whether a string such as 'nn.ReLU()' as a Conv's act is an activation (YOLOv5) or none (Ultralytics never evaluates it). */
+  readonly namedActivations: boolean;
+  readonly warn: (message: string) => void;
+  readonly params: Map<string, Param>;
+  /** Module paths, as `named_modules()` would list them; shared instances appear once. */
+  readonly modules: Set<string>;
+  /** Elements of parameters (not buffers) that training would change or keep: what summaries count. */
+  readonly counted: Map<string, number>;
+}
+
+export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'counted'>): Recording => ({
+  ...options,
+  params: new Map(),
+  modules: new Set(),
+  counted: new Map(),
+});
+
+export interface ConvOptions {
+  readonly out: number;
+  readonly kernel?: number | Pair;
+  readonly stride?: number | Pair;
+  readonly padding?: number | Pair;
+  readonly groups?: number;
+  readonly dilation?: number | Pair;
+  readonly bias?: boolean;
+}
+
+export class Builder extends TensorOps {
+  constructor(
+    readonly recording: Recording,
+    private readonly nodes: Node[],
+    /** PyTorch's module path so far, such as `model.9`; empty for a module alone. */
+    readonly scope: string,
+  ) {
+    super();
+  }
+
+  private path(name: string): string {
+    return this.scope === '' ? name : `${this.scope}.${name}`;
+  }
+
+  /** A builder for a submodule (or a Sequential, or a ModuleList) of this name. */
+  in(name: string): Builder {
+    this.recording.modules.add(this.path(name));
+    return new Builder(this.recording, this.nodes, this.path(name));
+  }
+
+  /** Registers a submodule that PyTorch has and the forward pass does not use, or computes elsewhere. */
+  declare(...names: readonly string[]): void {
+    for (const name of names) this.recording.modules.add(this.path(name));
+  }
+
+  /** Uses another module as the submodule `name`. */
+  use<A extends Args, I extends Arity>(name: string, module: Module<A, I>, x: I extends 'many' ? readonly FeatureMap[] : FeatureMap, args: Given<A>, n = 1): FeatureMap {
+    const bound = { ...withDefaults(module.args, args), n };
+    return module.build(this.in(name), x, bound) as FeatureMap;
+  }
+
+  protected record<K extends OpName>(op: K, inputs: readonly Value[], attrs: AttrsOf<K>, module?: string): readonly Result[] {
+    const outputs = rowOf(op)
+      .infer(inputs, attrs)
+      .map((type): Result => ({ kind: 'result', dtype: type.dtype, shape: type.shape }));
+    if (module !== undefined) this.recording.modules.add(this.modulePath(module));
+    this.nodes.push({ kind: 'op', op, inputs, attrs, outputs, scope: module === undefined ? this.scope : this.path(module), leaf: module !== undefined } as Node);
+    return outputs;
+  }
+
+  /** `/name` is one instance that every user shares (Conv's default activation): it counts once. */
+  private modulePath(name: string): string {
+    return name.startsWith('/') ? name : this.path(name);
+  }
+
+  constant(data: ArrayLike<number>, shape: readonly number[], dtype: DType = 'float32'): Constant {
+    return { kind: 'constant', dtype, shape, data: dtype === 'float32' && !(data instanceof Float32Array) ? Float32Array.from(data) : data };
+  }
+
+  /** A trained tensor. Asked for twice it is shared; with another shape it is a fault of the module. */
+  param<const S extends readonly number[]>(name: string, shape: S): Param<S> {
+    return this.declareTensor(name, shape, true);
+  }
+
+  /** A tensor that is not trained: the architecture's values, unless the weights file has others. */
+  kept<const S extends readonly number[]>(name: string, shape: S, values: ArrayLike<number>, counted: boolean): Param<S> {
+    return this.declareTensor(name, shape, counted, values);
+  }
+
+  private declareTensor<const S extends readonly number[]>(name: string, shape: S, counted: boolean, kept?: ArrayLike<number>): Param<S> {
+    const key = this.path(name);
+    const known = this.recording.params.get(key);
+    if (known) {
+      if (known.shape.length !== shape.length || known.shape.some((size, i) => size !== shape[i])) {
+        throw internal(`${key} is declared as [${known.shape.map(show).join(', ')}] and as [${shape.join(', ')}]`);
+      }
+      return known as Param<S>;
+    }
+    if (shape.some((size) => size < 1)) throw new Problem('bad-channels', `${key} would have the shape [${shape.join(', ')}]`);
+    const param: Param<S> = { kind: 'param', dtype: 'float32', shape, key, kept: kept !== undefined, read: this.recording.weights.tensor(key, shape, kept) };
+    this.recording.params.set(key, param);
+    if (counted) this.recording.counted.set(key, shape.reduce((n, size) => n * size, 1));
+    return param;
+  }
+
+  /** nn.Conv2d: x [n, c, h, w] → [n, out, h', w']. */
+  conv2d(name: string, x: FeatureMap, options: ConvOptions): Tensor<MapShape> {
+    return this.convNd(name, x, options, [options.kernel ?? 1, options.stride ?? 1, options.padding ?? 0, options.dilation ?? 1].map((v) => toPair(v)));
+  }
+
+  /** nn.Conv1d: x [n, c, l] → [n, out, l']. */
+  conv1d(name: string, x: Value<readonly [Extent, number, Extent]>, options: ConvOptions): Tensor<readonly [Extent, number, Extent]> {
+    return this.convNd(name, x, options, [options.kernel ?? 1, options.stride ?? 1, options.padding ?? 0, options.dilation ?? 1].map((v) => [toPair(v)[0]]));
+  }
+
+  private convNd<S extends Shape>(name: string, x: Value, { out, groups = 1, bias = true }: ConvOptions, [kernel, strides, pads, dilations]: readonly (readonly number[])[]): Tensor<S> {
+    const c = known(x.shape[1]!, 'the number of channels');
+    if (c % groups !== 0 || out % groups !== 0) {
+      throw new Problem('bad-channels', `${c} input and ${out} output channels do not divide into ${groups} groups`);
+    }
+    const weight = this.param(`${name}.weight`, [out, c / groups, ...kernel!]);
+    const operands = bias ? [x, weight, this.param(`${name}.bias`, [out])] : [x, weight];
+    return this.one('Conv', operands, { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
+  }
+
+  /** nn.BatchNorm2d in eval mode. */
+  batchNorm2d(name: string, x: FeatureMap): Tensor<MapShape> {
+    const shape = [x.shape[1]] as const;
+    const affine = [this.param(`${name}.weight`, shape), this.param(`${name}.bias`, shape)];
+    const statistics = ['running_mean', 'running_var'].map((leaf) => this.declareTensor(`${name}.${leaf}`, shape, false));
+    return this.one('BatchNormalization', [x, ...affine, ...statistics], { epsilon: BATCH_NORM_EPS }, name);
+  }
+
+  /** nn.GroupNorm: one gain and bias per channel. */
+  groupNorm(name: string, x: FeatureMap, groups: number): Tensor<MapShape> {
+    return this.one('GroupNormalization', [x, ...this.affine(name, x.shape[1])], { groups, epsilon: NORM_EPS }, name);
+  }
+
+  /** nn.LayerNorm over the last axis. */
+  layerNorm<S extends Shape>(name: string, x: Value<S>): Tensor<S> {
+    const size = known(x.shape.at(-1)!, 'the normalized size');
+    return this.one('LayerNormalization', [x, ...this.affine(name, size)], { epsilon: NORM_EPS }, name);
+  }
+
+  /** Instance normalization with given gain and bias [c], over the positions of each channel of x [n, c, …]. */
+  instanceNorm<S extends Shape>(x: Value<S>, gamma: Value, beta: Value, epsilon: number): Tensor<S> {
+    return this.one('InstanceNormalization', [x, gamma, beta], { epsilon });
+  }
+
+  private affine(name: string, size: number): readonly Param[] {
+    return [this.param(`${name}.weight`, [size]), this.param(`${name}.bias`, [size])];
+  }
+
+  /** nn.Linear: x [n, in] → [n, out]. */
+  linear(name: string, x: Value<readonly [Extent, number]>, { out, bias = true }: { readonly out: number; readonly bias?: boolean }): Tensor<readonly [Extent, number]> {
+    const weight = this.param(`${name}.weight`, [out, x.shape[1]]);
+    const operands = bias ? [x, weight, this.param(`${name}.bias`, [out])] : [x, weight];
+    return this.one('Gemm', operands, {}, name);
+  }
+
+  /**
+   * Conv's activation: true is the model's default (one instance, shared by all), a string such as `nn.ReLU()`
+   * that one, false none (PyTorch has an nn.Identity there).
+   */
+  activation<S extends Shape>(x: Value<S>, which: boolean | string, name: string): Value<S> {
+    if (which === true) return activate(this, x, this.recording.activation ?? 'nn.SiLU()', '/default_act');
+    if (typeof which === 'string' && this.recording.namedActivations) return activate(this, x, which, name);
+    if (typeof which === 'string') {
+      this.recording.warn(`Ultralytics does not evaluate the act argument '${which}': the model has no activation there`);
+    }
+    this.declare(name);
+    return x;
+  }
+
+  /**
+   * One use of a custom operator: `build` is traced once into a body of its own. Every open size that the body uses
+   * must be a size of one of its inputs.
+   */
+  call(name: string, attrs: Readonly<Record<string, number | string>>, inputs: readonly Value[], build: (g: Builder, ...inputs: Value[]) => readonly Value[]): readonly Result[] {
+    const formal = inputs.map((value, i): Input => ({ kind: 'input', name: `x${i}`, dtype: value.dtype, shape: value.shape }));
+    const nodes: Node[] = [];
+    const results = build(new Builder(this.recording, nodes, this.scope), ...formal);
+    const body: Graph = { inputs: formal, outputs: results.map((value, i) => ({ name: `y${i}`, value })), nodes };
+    const outputs = results.map((value): Result => ({ kind: 'result', dtype: value.dtype, shape: value.shape }));
+    this.nodes.push({ kind: 'call', name, attrs, body, inputs, outputs, scope: this.scope });
+    return outputs;
+  }
+}
+
+/** Records one module: what its `build` returns, as a list. */
+export function buildModule(g: Builder, module: AnyModule, inputs: readonly FeatureMap[], bound: Readonly<Record<string, unknown>>): readonly Value[] {
+  const x = module.inputs === 'many' ? inputs : inputs[0]!;
+  const result = module.build(g, x as FeatureMap & readonly FeatureMap[], bound as { readonly n: number });
+  return Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
+}

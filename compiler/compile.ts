@@ -1,0 +1,196 @@
+/** The pipeline: yaml → network → graph of calls → graph of operators → bytes. One stage after the other. */
+import { graphPasses } from '../passes/index.js';
+import { inferChannels } from '../passes/network/infer-channels.js';
+import { scale } from '../passes/network/scale.js';
+import { runPasses, type CustomOps, type Pass, type PassReport } from '../passes/pass.js';
+import { Problem, nearest, type Source } from './errors.js';
+import { input, isStatic, mul, type Extent, type Shape } from './ir/extent.js';
+import { paramsOf, type Graph } from './ir/graph.js';
+import type { BoundLayer, Family, Literal, Network } from './ir/network.js';
+import type { ByteSink } from './io.js';
+import type { ModuleLibrary } from './library.js';
+import { metadataOf, moduleMetadata } from './metadata.js';
+import { OPSETS, emit } from './onnx/emit.js';
+import { measureStride, recordModule, recordNetwork, type ImageSize, type Recorded } from './record.js';
+import { gflops } from './stats.js';
+import { DEFAULT_SEED, seededWeights } from './weights/seeded.js';
+import type { WeightSource } from './weights/source.js';
+import { bindModule, loadDefinitions, parseNetwork } from './yaml/index.js';
+
+export type Dynamic = 'none' | 'batch' | 'all';
+
+export interface GraphOptions {
+  /** 11 to 22; default 17. */
+  readonly opset?: number;
+  /** Which input sizes stay open: none (default), the batch, or batch, height and width. */
+  readonly dynamic?: Dynamic;
+  readonly customOps?: Partial<CustomOps>;
+  /** Names of the passes to run; default all. Passes without which the graph is not ONNX always run. */
+  readonly passes?: readonly string[];
+  readonly weights?: WeightSource;
+  readonly warn?: (warning: Problem) => void;
+  readonly onPass?: (report: PassReport) => void;
+}
+
+export interface NetworkOptions extends GraphOptions {
+  /** A key of the yaml's `scales:`. */
+  readonly scale?: string;
+  /** [height, width] in pixels; default 640 × 640. Rounded up to the stride, with a warning. */
+  readonly imgsz?: readonly [height: number, width: number];
+  readonly batch?: number;
+  readonly nc?: number;
+  readonly names?: readonly string[];
+}
+
+export interface ModuleOptions extends GraphOptions {
+  /** A name as a yaml of the family spells it. */
+  readonly module: string;
+  /** The yaml row's arguments: text as a yaml has it (`[64, 3, 2]`), or values. */
+  readonly args: string | readonly Literal[];
+  /** One shape [batch, channels, height, width] for every input. */
+  readonly inputs: readonly (readonly [batch: number, channels: number, height: number, width: number])[];
+  /** Repeat count of modules that take it inside, such as C3. */
+  readonly repeats?: number;
+  readonly family?: Family;
+}
+
+export interface EmitHooks {
+  readonly sink: ByteSink;
+  readonly producerVersion: string;
+  readonly pause?: (written: number, total: number) => Promise<void> | undefined;
+}
+
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: Shape;
+}
+
+export interface Written {
+  readonly bytes: number;
+  readonly opset: number;
+  readonly irVersion: number;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly nodes: number;
+  /** Trained elements of the model, before folding. */
+  readonly parameters: number;
+}
+
+/** A network made ready for recording, with the image size that it will get. */
+export interface Prepared {
+  readonly network: Network<BoundLayer>;
+  readonly stride: number;
+  readonly imgsz: readonly [height: number, width: number];
+}
+
+const DEFAULT_SIZE = 640;
+const MAX_SIZE = 16_384;
+const MAX_BATCH = 4096;
+
+/** yaml text → scaled network with channels inferred, stride measured, image size rounded to the stride. */
+export async function prepare(source: Source, options: NetworkOptions, library: ModuleLibrary): Promise<Prepared> {
+  const parsed = parseNetwork(source, options);
+  const network = inferChannels(scale(parsed, await loadDefinitions(parsed, library)));
+  const stride = measureStride(network, seededWeights(DEFAULT_SEED));
+  return { network, stride, imgsz: roundedSize(options, stride) };
+}
+
+function roundedSize({ imgsz = [DEFAULT_SIZE, DEFAULT_SIZE], warn }: NetworkOptions, stride: number): readonly [number, number] {
+  for (const size of imgsz) {
+    if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
+      throw new Problem('bad-imgsz', `image size must be an integer from 1 to ${MAX_SIZE}, got ${size}`, { help: 'Give one number, or height and width: --imgsz 480 640.' });
+    }
+  }
+  const rounded = imgsz.map((size) => Math.ceil(size / stride) * stride) as [number, number];
+  if (rounded.some((size, i) => size !== imgsz[i])) {
+    warn?.(new Problem('bad-imgsz', `image size ${imgsz.join(' x ')} is not a multiple of the stride ${stride}: ${rounded.join(' x ')} is used`));
+  }
+  return rounded;
+}
+
+/** The sizes that the graph is recorded with: numbers, or symbols for what stays open. */
+function imageSize({ imgsz, stride }: Prepared, { dynamic = 'none', batch = 1 }: NetworkOptions): ImageSize {
+  if (!Number.isInteger(batch) || batch < 1 || batch > MAX_BATCH) throw new Problem('bad-option', `batch must be an integer from 1 to ${MAX_BATCH}, got ${batch}`);
+  const open = (name: string): Extent => (stride === 1 ? input(name) : mul(stride, input(`${name}/${stride}`)));
+  return {
+    batch: dynamic === 'none' ? batch : input('batch'),
+    height: dynamic === 'all' ? open('height') : imgsz[0],
+    width: dynamic === 'all' ? open('width') : imgsz[1],
+  };
+}
+
+export function networkGraph(prepared: Prepared, options: NetworkOptions): { recorded: Recorded; graph: Graph; weights: WeightSource } {
+  const weights = options.weights ?? seededWeights(DEFAULT_SEED);
+  const warn = (message: string): void => options.warn?.(new Problem('bad-argument', message));
+  const recorded = recordNetwork(prepared.network, imageSize(prepared, options), { weights, warn });
+  return { recorded, weights, graph: lowered(recorded.graph, options) };
+}
+
+/** A whole model, written to the sink. */
+export async function writeNetwork(prepared: Prepared, options: NetworkOptions, hooks: EmitHooks): Promise<Written> {
+  const { recorded, graph, weights } = networkGraph(prepared, options);
+  return write(graph, recorded, weights, options, hooks, prepared.network.name, metadataOf(prepared, options, recorded));
+}
+
+export async function moduleGraph(options: ModuleOptions, library: ModuleLibrary): Promise<{ recorded: Recorded; graph: Graph; weights: WeightSource }> {
+  const family = options.family ?? 'yolov5';
+  const { layer } = await bindModule(library, { family, name: options.module, args: options.args, n: options.repeats ?? 1, inputs: options.inputs.map((shape) => shape[1]) });
+  const weights = options.weights ?? seededWeights(DEFAULT_SEED);
+  const { dynamic = 'none' } = options;
+  const shapes = options.inputs.map(([n, c, h, w], i) => {
+    const open = (name: string): Extent => input(i === 0 ? name : `${name}${i}`);
+    return [dynamic === 'none' ? n : input('batch'), c, dynamic === 'all' ? open('height') : h, dynamic === 'all' ? open('width') : w] as const;
+  });
+  const warn = (message: string): void => options.warn?.(new Problem('bad-argument', message));
+  const recorded = recordModule(layer, shapes, { weights, warn, namedActivations: family === 'yolov5' });
+  return { recorded, weights, graph: lowered(recorded.graph, options) };
+}
+
+/** One module alone, written to the sink. */
+export async function writeModule(options: ModuleOptions, library: ModuleLibrary, hooks: EmitHooks): Promise<Written> {
+  const { recorded, graph, weights } = await moduleGraph(options, library);
+  return write(graph, recorded, weights, options, hooks, options.module, moduleMetadata(options));
+}
+
+async function write(graph: Graph, recorded: Recorded, weights: WeightSource, options: GraphOptions, hooks: EmitHooks, name: string, metadata: readonly (readonly [string, string])[]): Promise<Written> {
+  for (const remark of weights.finish()) options.warn?.(new Problem('bad-weights', remark));
+  const opset = options.opset ?? OPSETS.default;
+  const emitted = await emit(graph, hooks.sink, { opset, graphName: name, producerVersion: hooks.producerVersion, metadata, ...(hooks.pause ? { pause: hooks.pause } : {}) });
+  return {
+    bytes: emitted.bytes,
+    opset,
+    irVersion: emitted.irVersion,
+    nodes: emitted.nodes,
+    parameters: recorded.parameters,
+    inputs: graph.inputs.map(({ name: tensor, dtype, shape }) => ({ name: tensor, dtype, shape })),
+    outputs: graph.outputs.map(({ name: tensor, value }) => ({ name: tensor, dtype: value.dtype, shape: value.shape })),
+  };
+}
+
+/** Runs the passes that were asked for, and those that every graph needs. */
+function lowered(graph: Graph, options: GraphOptions): Graph {
+  const opset = options.opset ?? OPSETS.default;
+  if (!Number.isInteger(opset) || opset < OPSETS.least || opset > OPSETS.most) {
+    throw new Problem('bad-option', `opset must be an integer from ${OPSETS.least} to ${OPSETS.most}, got ${opset}`);
+  }
+  const customOps: CustomOps = { form: 'inline', domain: 'yolonnx', names: {}, ...options.customOps };
+  return runPasses(graph, chosenPasses(options.passes), { opset, customOps }, options.onPass);
+}
+
+function chosenPasses(names: readonly string[] | undefined): readonly Pass[] {
+  if (!names) return graphPasses;
+  for (const name of names) {
+    if (graphPasses.some((pass) => pass.name === name)) continue;
+    const near = nearest(name, graphPasses.map((pass) => pass.name));
+    throw new Problem('bad-option', `there is no pass ${name}`, { help: `${near.length > 0 ? `Did you mean ${near[0]}? ` : ''}Passes: ${graphPasses.map((pass) => pass.name).join(', ')}.` });
+  }
+  return graphPasses.filter((pass) => pass.required === true || names.includes(pass.name));
+}
+
+/** GFLOPs at the prepared image size, as the yaml's package prints them. */
+export const gflopsOf = ({ network, stride, imgsz }: Prepared): number => gflops(network, stride, imgsz, seededWeights(DEFAULT_SEED));
+
+/** Elements of the initializers that a graph's parameters become. */
+export const storedElements = (graph: Graph): number =>
+  paramsOf(graph).reduce((sum, { shape }) => sum + (isStatic(shape) ? shape.reduce((n, size) => n * size, 1) : 0), 0);

@@ -1,0 +1,66 @@
+/**
+ * The text form of a graph: what `show` prints and what the fixtures of passes are written in (text.ts reads it back).
+ *
+ *     input images: float32[1, 3, 64, 64]
+ *     %0: float32[1, 16, 32, 32] = Conv(images, model.0.conv.weight[16, 3, 3, 3]) {kernel: [3, 3], group: 1} @ model.0.conv
+ *     output output0 = %0
+ */
+import { show, showShape } from './extent.js';
+import type { Graph, Node, Value } from './graph.js';
+
+/** Constants with more elements are cut in the text, unless all are wanted. */
+const SHORT = 8;
+
+export function print(graph: Graph, options: { readonly indent?: string; readonly whole?: boolean } = {}): string {
+  const indent = options.indent ?? '';
+  const names = new Map<Value, string>(graph.inputs.map((input) => [input, input.name]));
+  let next = 0;
+  const operand = (value: Value): string => {
+    if (value.kind === 'param') return `${value.key}${showShape(value.shape)}`;
+    if (value.kind === 'constant') return printConstant(value, options.whole ?? false);
+    return names.get(value) ?? '%?';
+  };
+  const lines = graph.inputs.map(({ name, dtype, shape }) => `${indent}input ${name}: ${dtype}${showShape(shape)}`);
+  for (const node of graph.nodes) {
+    const outputs = node.outputs.map((value) => {
+      const name = `%${next++}`;
+      names.set(value, name);
+      return `${name}: ${value.dtype}${showShape(value.shape)}`;
+    });
+    lines.push(`${indent}${outputs.join(', ')} = ${nameOf(node)}(${node.inputs.map(operand).join(', ')})${printAttributes(node.attrs)}${node.scope === '' ? '' : ` @ ${node.scope}`}`);
+    if (node.kind !== 'op' && node.body) lines.push(print(node.body, { ...options, indent: `${indent}  | ` }));
+  }
+  for (const { name, value } of graph.outputs) lines.push(`${indent}output ${name} = ${operand(value)}`);
+  return lines.join('\n');
+}
+
+function nameOf(node: Node): string {
+  if (node.kind === 'op') return node.op;
+  return node.kind === 'call' ? `call ${node.name}` : `${node.domain}::${node.name}`;
+}
+
+function printConstant({ dtype, shape, data }: Value & { readonly kind: 'constant' }, whole: boolean): string {
+  const numbers = Array.from(whole ? data : { length: Math.min(data.length, SHORT) }, (_, i) => shortest(data[i]!, dtype));
+  const cut = !whole && data.length > SHORT ? ', …' : '';
+  return `${dtype === 'float32' ? '' : dtype}{${numbers.join(', ')}${cut}}${showShape(shape)}`;
+}
+
+/** The shortest decimal that is the same float32. */
+function shortest(value: number, dtype: string): string {
+  if (dtype !== 'float32' || !Number.isFinite(value)) return String(value);
+  for (let digits = 6; digits < 10; digits++) {
+    const text = String(Number(value.toPrecision(digits)));
+    if (Math.fround(Number(text)) === value) return text;
+  }
+  return String(value);
+}
+
+function printAttributes(attrs: object): string {
+  const entries = Object.entries(attrs).map(([name, value]) => `${name}: ${printAttribute(value)}`);
+  return entries.length === 0 ? '' : ` {${entries.join(', ')}}`;
+}
+
+function printAttribute(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(printAttribute).join(', ')}]`;
+  return typeof value === 'symbol' ? show(value) : String(value as number);
+}

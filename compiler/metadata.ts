@@ -1,0 +1,66 @@
+/**
+ * The `metadata_props` that readers of YOLO files look for: Ultralytics' loader, its Rust crate, YoloDotNet and others.
+ * Every value is a Python literal, as Ultralytics writes it with `str()`.
+ */
+import type { ModuleOptions, NetworkOptions, Prepared } from './compile.js';
+import { showLiteral } from './module.js';
+import { OPSETS } from './onnx/emit.js';
+import type { Recorded } from './record.js';
+
+export type Metadata = readonly (readonly [key: string, value: string])[];
+
+/** YYYY-MM-DD; SOURCE_DATE_EPOCH (seconds) makes files reproducible across days. */
+function today(): string {
+  const epoch = globalThis.process?.env?.['SOURCE_DATE_EPOCH'];
+  return new Date(epoch !== undefined && /^\d{1,12}$/.test(epoch) ? Number(epoch) * 1000 : Date.now()).toISOString().slice(0, 10);
+}
+
+export function metadataOf({ network, stride, imgsz }: Prepared, options: NetworkOptions, { graph }: Recorded): Metadata {
+  const last = network.layers.at(-1)!;
+  const batch = options.batch ?? 1;
+  const dynamic = (options.dynamic ?? 'none') !== 'none';
+  const args = { batch, half: false, dynamic, simplify: true, opset: options.opset ?? OPSETS.default, nms: false };
+  return [
+    ['description', `Ultralytics ${prettyName(network.name, network.scale)} model`],
+    ['author', 'yolonnx'],
+    ['date', today()],
+    ['version', '8.4.0'],
+    ['license', 'that of the yaml and its weights'],
+    ['docs', 'https://docs.ultralytics.com'],
+    ['stride', String(stride)],
+    ['task', last.definition.head?.task ?? 'detect'],
+    ['head', last.module],
+    ['batch', String(batch)],
+    ['imgsz', showLiteral(imgsz)],
+    ['names', pythonDict(namesOf(network).map((name, i) => [i, name]))],
+    ['args', pythonDict(Object.entries(args))],
+    ['channels', String(graph.inputs[0]!.shape[1] as number)],
+    ['end2end', 'False'],
+  ];
+}
+
+export const moduleMetadata = ({ module, args }: ModuleOptions): Metadata => [
+  ['module', module],
+  ['args', typeof args === 'string' ? args : showLiteral(args)],
+];
+
+/** Class names, or their numbers as both packages name them before training. */
+function namesOf({ names, nc }: Prepared['network']): readonly string[] {
+  return names ?? Array.from({ length: nc }, (_, i) => String(i));
+}
+
+/** `yolov8-ema` at scale n → `YOLOv8n-ema`. */
+function prettyName(name: string, scale: string | undefined): string {
+  const scaled = scale === undefined || /^yolo(?:e-)?v?\d+[nslmx]/.test(name) ? name : name.replace(/^(yolo(?:e-)?v?\d+)/, `$1${scale}`);
+  return scaled.replace(/^yolo/, 'YOLO');
+}
+
+const pythonDict = (entries: readonly (readonly [string | number, unknown])[]): string =>
+  `{${entries.map(([key, value]) => `${pythonString(key)}: ${pythonString(value)}`).join(', ')}}`;
+
+/** Python's repr of a string or number. */
+function pythonString(value: unknown): string {
+  if (typeof value !== 'string') return showLiteral(value);
+  const escaped = value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t');
+  return value.includes("'") && !value.includes('"') ? `"${escaped}"` : `'${escaped.replaceAll("'", "\\'")}'`;
+}

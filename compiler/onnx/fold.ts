@@ -1,0 +1,89 @@
+/** Arithmetic on constants, for rows that can be computed when compiling. Row-major; float32 results are rounded once. */
+import type { Constant, DType, TensorType } from '../ir/graph.js';
+
+type Static = TensorType<readonly number[]>;
+type Numbers = Float32Array | number[];
+
+const count = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);
+
+const allocate = (dtype: DType, length: number): Numbers => (dtype === 'float32' ? new Float32Array(length) : new Array<number>(length).fill(0));
+
+/** Row-major strides, in elements. */
+function stridesOf(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1]! * shape[i + 1]!;
+  return strides;
+}
+
+/** Reads `x` as if it had `shape`: output position i takes element offset + Σ index·stride. */
+function gather(x: Constant, out: Static, strides: readonly number[], offset = 0): Numbers {
+  const result = allocate(out.dtype, count(out.shape));
+  const index = new Array<number>(out.shape.length).fill(0);
+  let at = offset;
+  for (let i = 0; i < result.length; i++) {
+    result[i] = x.data[at]!;
+    for (let axis = index.length - 1; axis >= 0; axis--) {
+      at += strides[axis]!;
+      if (++index[axis]! < out.shape[axis]!) break;
+      at -= strides[axis]! * out.shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
+
+const shapeOf = (x: Constant): readonly number[] => x.shape as readonly number[];
+
+export function expandTo(x: Constant, out: Static): Numbers {
+  const shape = shapeOf(x);
+  const own = stridesOf(shape);
+  const lead = out.shape.length - shape.length;
+  return gather(x, out, out.shape.map((_, i) => (i < lead || shape[i - lead] === 1 ? 0 : own[i - lead]!)));
+}
+
+export function permute(x: Constant, perm: readonly number[], out: Static): Numbers {
+  const own = stridesOf(shapeOf(x));
+  return gather(x, out, perm.map((axis) => own[axis]!));
+}
+
+export function sliceOf(x: Constant, axis: number, start: number, step: number, out: Static): Numbers {
+  const own = stridesOf(shapeOf(x));
+  return gather(x, out, own.map((stride, i) => (i === axis ? stride * step : stride)), start * own[axis]!);
+}
+
+export function splitAt(x: Constant, axis: number, outputs: readonly Static[]): Numbers[] {
+  let start = 0;
+  return outputs.map((out) => {
+    const part = sliceOf(x, axis, start, 1, out);
+    start += out.shape[axis]!;
+    return part;
+  });
+}
+
+export function concatenate(parts: readonly Constant[], axis: number, out: Static): Numbers {
+  const result = allocate(out.dtype, count(out.shape));
+  const rows = count(out.shape.slice(0, axis));
+  const width = count(out.shape.slice(axis));
+  let column = 0;
+  for (const part of parts) {
+    const own = count(shapeOf(part).slice(axis));
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < own; i++) result[row * width + column + i] = part.data[row * own + i]!;
+    }
+    column += own;
+  }
+  return result;
+}
+
+export function mapUnary(x: Constant, out: Static, f: (x: number) => number): Numbers {
+  const result = allocate(out.dtype, x.data.length);
+  for (let i = 0; i < result.length; i++) result[i] = f(x.data[i]!);
+  return result;
+}
+
+export function broadcastBinary(a: Constant, b: Constant, out: Static, f: (a: number, b: number) => number): Numbers | undefined {
+  if (out.dtype !== 'float32' && out.dtype !== 'int64') return undefined;
+  const [left, right] = [expandTo(a, out), expandTo(b, out)];
+  for (let i = 0; i < left.length; i++) left[i] = f(left[i]!, right[i]!);
+  return left;
+}

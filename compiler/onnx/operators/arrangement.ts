@@ -1,0 +1,204 @@
+/** Operators that only move elements, and the two that make numbers of sizes (Range, Size). */
+import { isStatic, known, product, show, showShape, sub, total, type Extent, type Shape } from '../../ir/extent.js';
+import type { DType, TensorType, Value } from '../../ir/graph.js';
+import { concatenate, expandTo, permute, sliceOf, splitAt } from '../fold.js';
+import { checkAxis } from './reduction.js';
+import { elements, operand, row, shapeProblem, type Spelling } from './row.js';
+
+const typed = (x: Value, shape: Shape): readonly TensorType[] => [{ dtype: x.dtype, shape }];
+
+/** Squeeze and Unsqueeze take their axes as an input from opset 13 on. */
+const withAxes = ({ axes }: { readonly axes: readonly number[] }, opset: number): Spelling =>
+  opset >= 13 ? { operands: [{ kind: 'ints', ints: axes }] } : { attributes: { axes: { ints: axes } } };
+
+export interface Slice {
+  readonly axis: number;
+  readonly start: Extent;
+  /** Exclusive. */
+  readonly end: Extent;
+  readonly step: number;
+}
+
+function sliceSize(size: Extent, { start, end, step }: Slice): Extent {
+  if (step === 1) return sub(end, start);
+  const span = sub(end, start);
+  return Math.ceil(known(span, `the length of a slice with step ${step} of ${show(size)}`) / step);
+}
+
+export const arrangement = {
+  Concat: row<{ readonly axis: number }>({
+    since: 4,
+    exactness: 'exact',
+    infer: (inputs, { axis }) => {
+      const first = operand(inputs, 0);
+      checkAxis(axis, first.shape.length);
+      for (const { shape, dtype } of inputs) {
+        const fits = shape.length === first.shape.length && dtype === first.dtype && shape.every((extent, i) => i === axis || extent === first.shape[i]);
+        if (!fits) {
+          throw shapeProblem(`maps of unequal size cannot be concatenated on axis ${axis}: ${inputs.map((x) => showShape(x.shape)).join(', ')}`);
+        }
+      }
+      const size = total(inputs.map((x) => x.shape[axis]!));
+      return typed(first, first.shape.map((extent, i) => (i === axis ? size : extent)));
+    },
+    spell: ({ axis }) => ({ attributes: { axis: { int: axis } } }),
+    fold: (inputs, { axis }, out) => concatenate(inputs, axis, out),
+  }),
+  Split: row<{ readonly axis: number; readonly sizes: readonly Extent[] }>({
+    since: ({ sizes }) => (isStatic(sizes) ? 2 : 13), // run-time sizes are an input only from 13 on
+    exactness: 'exact',
+    infer: (inputs, { axis, sizes }) => {
+      const x = operand(inputs, 0);
+      checkAxis(axis, x.shape.length);
+      if (total(sizes) !== x.shape[axis] || sizes.some((size) => typeof size === 'number' && size < 1)) {
+        throw shapeProblem(`${showShape(x.shape)} does not split into ${showShape(sizes)} on axis ${axis}`);
+      }
+      return sizes.map((size) => ({ dtype: x.dtype, shape: x.shape.map((extent, i) => (i === axis ? size : extent)) }));
+    },
+    spell: ({ axis, sizes }, opset) =>
+      opset >= 13
+        ? { attributes: { axis: { int: axis } }, operands: [{ kind: 'ints', ints: sizes }] }
+        : { attributes: { axis: { int: axis }, split: { ints: sizes as readonly number[] } } },
+    foldMany: ([x], { axis }, outputs) => splitAt(x!, axis, outputs),
+  }),
+  Slice: row<Slice>({
+    since: 10,
+    exactness: 'exact',
+    infer: (inputs, attrs) => {
+      const x = operand(inputs, 0);
+      checkAxis(attrs.axis, x.shape.length);
+      const size = sliceSize(x.shape[attrs.axis]!, attrs);
+      if (typeof size === 'number' && size < 1) throw shapeProblem(`an empty slice [${show(attrs.start)}, ${show(attrs.end)}) of ${showShape(x.shape)}`);
+      return typed(x, x.shape.map((extent, i) => (i === attrs.axis ? size : extent)));
+    },
+    spell: ({ axis, start, end, step }) => ({
+      operands: [[start], [end], [axis], [step]].map((ints) => ({ kind: 'ints', ints }) as const),
+    }),
+    fold: ([x], { axis, start, step }, out) => sliceOf(x!, axis, start as number, step, out),
+  }),
+  Reshape: row<{ readonly shape: Shape }>({
+    since: 5,
+    exactness: 'exact',
+    infer: (inputs, { shape }) => {
+      const x = operand(inputs, 0);
+      if (product(x.shape) !== product(shape)) {
+        throw shapeProblem(`${showShape(x.shape)} does not reshape to ${showShape(shape)}`);
+      }
+      return typed(x, shape);
+    },
+    spell: ({ shape }, _, [x]) => ({ operands: [{ kind: 'shape', ints: shape, of: x!.shape }] }),
+    fold: ([x]) => x!.data,
+  }),
+  Transpose: row<{ readonly perm: readonly number[] }>({
+    since: 1,
+    exactness: 'exact',
+    infer: (inputs, { perm }) => {
+      const x = operand(inputs, 0);
+      if ([...perm].sort((a, b) => a - b).some((axis, i) => axis !== i) || perm.length !== x.shape.length) {
+        throw shapeProblem(`[${perm.join(', ')}] does not permute the axes of ${showShape(x.shape)}`);
+      }
+      return typed(x, perm.map((axis) => x.shape[axis]!));
+    },
+    spell: ({ perm }) => ({ attributes: { perm: { ints: perm } } }),
+    fold: ([x], { perm }, out) => permute(x!, perm, out),
+  }),
+  Unsqueeze: row<{ readonly axes: readonly number[] }>({
+    since: 1,
+    exactness: 'exact',
+    infer: (inputs, { axes }) => {
+      const x = operand(inputs, 0);
+      const shape = [...x.shape];
+      for (const axis of [...axes].sort((a, b) => a - b)) {
+        checkAxis(axis, shape.length + 1);
+        shape.splice(axis, 0, 1);
+      }
+      return typed(x, shape);
+    },
+    spell: withAxes,
+    fold: ([x]) => x!.data,
+  }),
+  Squeeze: row<{ readonly axes: readonly number[] }>({
+    since: 1,
+    exactness: 'exact',
+    infer: (inputs, { axes }) => {
+      const x = operand(inputs, 0);
+      for (const axis of axes) {
+        checkAxis(axis, x.shape.length);
+        if (x.shape[axis] !== 1) throw shapeProblem(`axis ${axis} of ${showShape(x.shape)} is not 1`);
+      }
+      return typed(x, x.shape.filter((_, i) => !axes.includes(i)));
+    },
+    spell: withAxes,
+    fold: ([x]) => x!.data,
+  }),
+  Expand: row<{ readonly shape: Shape }>({
+    since: 8,
+    exactness: 'exact',
+    infer: (inputs, { shape }) => {
+      const x = operand(inputs, 0);
+      const fits = x.shape.length <= shape.length && x.shape.every((extent, i) => extent === 1 || extent === shape[i + shape.length - x.shape.length]);
+      if (!fits) throw shapeProblem(`${showShape(x.shape)} does not expand to ${showShape(shape)}`);
+      return typed(x, shape);
+    },
+    // 1 keeps the input's own size: only sizes that it does not have are computed.
+    spell: ({ shape }, _, [x]) => ({
+      operands: [{ kind: 'ints', ints: shape.map((extent, i) => (typeof extent === 'symbol' && extent === x!.shape[i - shape.length + x!.shape.length] ? 1 : extent)) }],
+    }),
+    fold: ([x], _, out) => expandTo(x!, out),
+  }),
+  /** Upsampling by whole factors. `nearest` is PyTorch's: source index = floor(index / scale). */
+  Resize: row<{ readonly scales: readonly [number, number]; readonly mode: 'nearest' | 'bilinear'; readonly alignCorners: boolean }>({
+    since: 11,
+    exactness: 'rounded',
+    infer: (inputs, { scales }) => {
+      const x = operand(inputs, 0);
+      if (x.shape.length !== 4) throw shapeProblem(`expected [N, C, H, W], got ${showShape(x.shape)}`);
+      const [n, c, h, w] = x.shape as readonly [Extent, Extent, Extent, Extent];
+      return typed(x, [n, c, scaled(h, scales[0]), scaled(w, scales[1])]);
+    },
+    macs: { when: 'leaf', count: (_, [y], { mode }) => (mode === 'nearest' ? 0 : 11 * elements(y!)) },
+    spell: ({ scales, mode, alignCorners }, opset) => ({
+      attributes: {
+        mode: { text: mode === 'nearest' ? 'nearest' : 'linear' },
+        coordinate_transformation_mode: { text: mode === 'nearest' ? 'asymmetric' : alignCorners ? 'align_corners' : 'half_pixel' },
+        ...(mode === 'nearest' ? { nearest_mode: { text: 'floor' } } : {}),
+      },
+      // `roi` may be left out from opset 13 on; 11 wants a tensor there.
+      operands: [opset >= 13 ? { kind: 'absent' } : { kind: 'floats', floats: [] }, { kind: 'floats', floats: [1, 1, ...scales] }],
+    }),
+  }),
+  Cast: row<{ readonly to: DType }>({
+    since: 9,
+    exactness: 'rounded',
+    infer: (inputs, { to }) => [{ dtype: to, shape: operand(inputs, 0).shape }],
+    spell: ({ to }) => ({ attributes: { to: { int: { float32: 1, int64: 7, bool: 9, float16: 10 }[to] } } }),
+  }),
+  /** 0, 1, … size − 1 as float32. */
+  Range: row<{ readonly size: Extent }>({
+    since: 11,
+    exactness: 'exact',
+    infer: (_, { size }) => [{ dtype: 'float32', shape: [size] }],
+    spell: ({ size }) => ({
+      operands: [
+        { kind: 'floats', floats: [0], scalar: true },
+        { kind: 'size', size, dtype: 'float32' },
+        { kind: 'floats', floats: [1], scalar: true },
+      ],
+    }),
+    fold: (_, { size }) => Float32Array.from({ length: size as number }, (__, i) => i),
+  }),
+  /** A size as a float32 scalar. */
+  Size: row<{ readonly size: Extent }>({
+    since: 1,
+    exactness: 'exact',
+    infer: () => [{ dtype: 'float32', shape: [] }],
+    spell: ({ size }) => ({ op: 'Identity', operands: [{ kind: 'size', size, dtype: 'float32' }] }),
+    fold: (_, { size }) => (typeof size === 'number' ? [size] : undefined),
+  }),
+};
+
+function scaled(size: Extent, scale: number): Extent {
+  if (typeof size === 'number') return Math.floor(size * scale);
+  if (Number.isInteger(scale)) return product([size, scale]);
+  throw shapeProblem(`a map of open size ${show(size)} can only be resized by whole factors, not ${scale}`);
+}

@@ -1,0 +1,86 @@
+/** Operators that compute every element on its own, with NumPy broadcasting. */
+import { show, showShape, type Extent, type Shape } from '../../ir/extent.js';
+import type { Value } from '../../ir/graph.js';
+import { broadcastBinary, mapUnary } from '../fold.js';
+import { operand, row, shapeProblem, type None, type Row } from './row.js';
+
+/** NumPy broadcasting: sizes must be equal or 1. */
+export function broadcast(a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i): Extent => {
+    const [x, y] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];
+    if (x === y || y === 1) return x;
+    if (x === 1) return y;
+    throw shapeProblem(`shapes ${showShape(a)} and ${showShape(b)} do not fit together: ${show(x)} against ${show(y)}`);
+  });
+}
+
+const unary = (exactness: Row<None>['exactness'], f?: (x: number) => number, since = 1): Row<None> =>
+  row<None>({
+    since,
+    exactness,
+    infer: (inputs) => [{ dtype: operand(inputs, 0).dtype, shape: operand(inputs, 0).shape }],
+    ...(f ? { fold: ([x], _, out) => mapUnary(x!, out, f) } : {}),
+  });
+
+const binary = (f: (a: number, b: number) => number, exactness: Row<None>['exactness'] = 'rounded'): Row<None> =>
+  row<None>({
+    since: 7,
+    exactness,
+    infer: (inputs) => {
+      const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
+      if (a.dtype !== b.dtype) throw shapeProblem(`element types ${a.dtype} and ${b.dtype} differ`);
+      return [{ dtype: a.dtype, shape: broadcast(a.shape, b.shape) }];
+    },
+    fold: ([a, b], _, out) => broadcastBinary(a!, b!, out, f),
+  });
+
+const same = (inputs: readonly Value[]) => [{ dtype: operand(inputs, 0).dtype, shape: operand(inputs, 0).shape }];
+
+export const elementwise = {
+  Add: binary((a, b) => a + b),
+  Sub: binary((a, b) => a - b),
+  Mul: binary((a, b) => a * b),
+  Div: binary((a, b) => a / b),
+  Abs: unary('exact', Math.abs, 6),
+  Neg: unary('exact', (x) => -x, 6),
+  Relu: unary('exact', (x) => Math.max(x, 0), 6),
+  Sqrt: unary('rounded', Math.sqrt, 6),
+  Reciprocal: unary('rounded', (x) => 1 / x, 6),
+  Exp: unary('approximate', undefined, 6),
+  Tanh: unary('approximate', undefined, 6),
+  Sigmoid: unary('approximate', undefined, 6),
+  Softplus: unary('approximate'),
+  Erf: unary('approximate', undefined, 9),
+  HardSwish: unary('rounded', undefined, 14),
+  Mish: unary('approximate', undefined, 18),
+  Identity: unary('exact', (x) => x),
+  Gelu: row<None>({ since: 20, exactness: 'approximate', infer: same }),
+  LeakyRelu: row<{ readonly alpha: number }>({
+    since: 6,
+    exactness: 'rounded',
+    infer: same,
+    spell: ({ alpha }) => ({ attributes: { alpha: { float: alpha } } }),
+  }),
+  Elu: row<{ readonly alpha: number }>({
+    since: 6,
+    exactness: 'approximate',
+    infer: same,
+    spell: ({ alpha }) => ({ attributes: { alpha: { float: alpha } } }),
+  }),
+  HardSigmoid: row<{ readonly alpha: number; readonly beta: number }>({
+    since: 6,
+    exactness: 'rounded',
+    infer: same,
+    spell: ({ alpha, beta }) => ({ attributes: { alpha: { float: alpha }, beta: { float: beta } } }),
+  }),
+  Clip: row<{ readonly min: number; readonly max: number }>({
+    since: 11,
+    exactness: 'exact',
+    infer: same,
+    spell: ({ min, max }) => ({
+      operands: [min, max].map((limit) => ({ kind: 'floats', floats: [limit], scalar: true }) as const),
+    }),
+    fold: ([x], { min, max }, out) => mapUnary(x!, out, (v) => Math.min(Math.max(v, min), max)),
+  }),
+};

@@ -1,0 +1,139 @@
+/** Network → graph: builds every layer's module in order and checks what channel inference said against what came out. */
+import { Builder, buildModule, newRecording, type Recording } from './builder.js';
+import { Problem, located } from './errors.js';
+import { ratio, show, showShape, type Extent, type Shape } from './ir/extent.js';
+import type { FeatureMap, Graph, Input, Node, Output, Value } from './ir/graph.js';
+import { placeOf, type BoundLayer, type Network } from './ir/network.js';
+import { usage, type AnyModule } from './module.js';
+import type { WeightSource } from './weights/source.js';
+
+export interface ImageSize {
+  readonly batch: Extent;
+  readonly height: Extent;
+  readonly width: Extent;
+}
+
+export interface RecordedLayer {
+  readonly index: number;
+  /** Shapes of what the layer gives; heads may have several. */
+  readonly shapes: readonly Shape[];
+  /** Elements of its parameters, as `sum(p.numel() for p in m.parameters())`. */
+  readonly parameters: number;
+}
+
+export interface Recorded {
+  readonly graph: Graph;
+  readonly layers: readonly RecordedLayer[];
+  readonly parameters: number;
+  /** `len(list(model.modules()))`: all modules, shared ones once. */
+  readonly modules: number;
+}
+
+export interface RecordOptions {
+  readonly weights: WeightSource;
+  readonly warn?: (message: string) => void;
+}
+
+/** The size of image at which both packages measure their strides. */
+const PROBE = 256;
+
+/** Records a whole model: input `images` [batch, channels, height, width], outputs `output0`, `output1`, … */
+export function recordNetwork(network: Network<BoundLayer>, size: ImageSize, options: RecordOptions): Recorded {
+  const recording = newRecording({
+    weights: options.weights,
+    image: [size.height, size.width],
+    namedActivations: network.family === 'yolov5',
+    warn: options.warn ?? (() => undefined),
+    ...(network.activation === undefined ? {} : { activation: network.activation }),
+  });
+  const images: Input<FeatureMap['shape']> = {
+    kind: 'input',
+    name: 'images',
+    dtype: 'float32',
+    shape: [size.batch, network.inputChannels, size.height, size.width],
+    axes: ['batch', 'channels', 'height', 'width'],
+  };
+  // The model itself and its Sequential are modules too.
+  recording.modules.add('').add('model');
+  const nodes: Node[] = [];
+  const results: (readonly Value[])[] = [];
+  const layers = network.layers.map((layer): RecordedLayer => {
+    const inputs = layer.inputs.map((i) => (i < 0 ? images : results[i]![0]!) as FeatureMap);
+    const outputs = recordLayer(network, layer, inputs, recording, nodes);
+    results.push(outputs);
+    return { index: layer.index, shapes: outputs.map(({ shape }) => shape), parameters: countParameters(recording, `model.${layer.index}.`) };
+  });
+  const head = network.layers.at(-1)!.definition.head;
+  const outputs = results.at(-1)!.map((value, i): Output => {
+    const about = head?.outputs[i];
+    return { name: `output${i}`, value, ...(about ? { axes: about.axes, doc: about.doc } : {}) };
+  });
+  return { graph: { inputs: [images], outputs, nodes }, layers, ...totals(recording) };
+}
+
+function recordLayer(network: Network<BoundLayer>, layer: BoundLayer, inputs: readonly FeatureMap[], recording: Recording, nodes: Node[]): readonly Value[] {
+  try {
+    const outputs = recordCopies(layer.definition, layer.bound, layer.copies, inputs, recording, nodes, `model.${layer.index}`);
+    const channels = outputs[0]!.shape[1];
+    if (!layer.definition.head && channels !== layer.outChannels) {
+      throw new Problem('bad-channels', `the row says ${layer.outChannels} channels, but ${layer.module} gives ${show(channels ?? 0)} here`, {
+        help: `${layer.module} keeps the channels of its input: write the number that scales to ${show(channels ?? 0)}.`,
+      });
+    }
+    return outputs;
+  } catch (error) {
+    const place = placeOf(network, layer, layer.spans.args);
+    throw located(error, place, `${layer.module} takes ${usage(layer.definition)} and reads ${inputs.map((x) => showShape(x.shape)).join(', ')} here.`);
+  }
+}
+
+function recordCopies(module: AnyModule, bound: Readonly<Record<string, unknown>>, copies: number, inputs: readonly FeatureMap[], recording: Recording, nodes: Node[], scope: string): readonly Value[] {
+  if (scope !== '') recording.modules.add(scope);
+  const g = new Builder(recording, nodes, scope);
+  if (copies === 1) return buildModule(g, module, inputs, bound);
+  let outputs: readonly Value[] = inputs;
+  for (let i = 0; i < copies; i++) outputs = buildModule(g.in(String(i)), module, outputs as readonly FeatureMap[], bound);
+  return outputs;
+}
+
+/** Records one module alone: inputs `x` or `x0`, `x1`, …, outputs `y` or `y0`, …; state_dict keys without prefix. */
+export function recordModule({ definition, bound, copies }: BoundLayer, shapes: readonly (readonly [Extent, number, Extent, Extent])[], options: RecordOptions & { readonly namedActivations: boolean }): Recorded {
+  const recording = newRecording({ weights: options.weights, namedActivations: options.namedActivations, warn: options.warn ?? (() => undefined) });
+  recording.modules.add('');
+  const nodes: Node[] = [];
+  const inputs = shapes.map((shape, i): Input<FeatureMap['shape']> => ({
+    kind: 'input',
+    name: shapes.length === 1 ? 'x' : `x${i}`,
+    dtype: 'float32',
+    shape,
+    axes: ['batch', 'channels', 'height', 'width'],
+  }));
+  const values = recordCopies(definition, bound, copies, inputs, recording, nodes, '');
+  const outputs = values.map((value, i): Output => ({ name: values.length === 1 ? 'y' : `y${i}`, value, axes: ['batch'] }));
+  return { graph: { inputs, outputs, nodes }, layers: [{ index: 0, shapes: values.map(({ shape }) => shape), parameters: countParameters(recording, '') }], ...totals(recording) };
+}
+
+function countParameters(recording: Recording, prefix: string): number {
+  let sum = 0;
+  for (const [key, count] of recording.counted) if (key.startsWith(prefix)) sum += count;
+  return sum;
+}
+
+const totals = (recording: Recording): Pick<Recorded, 'parameters' | 'modules'> => ({
+  parameters: countParameters(recording, ''),
+  modules: recording.modules.size,
+});
+
+/**
+ * The largest stride of the maps that the head reads (of the last layer where there is no head), measured as both
+ * packages do it: on an image of 256 × 256.
+ */
+export function measureStride(network: Network<BoundLayer>, weights: WeightSource): number {
+  const head = network.layers.at(-1)!;
+  const body = head.definition.head ? network.layers.slice(0, -1) : network.layers;
+  if (body.length === 0) return 1;
+  const { layers } = recordNetwork({ ...network, layers: body }, { batch: 1, height: PROBE, width: PROBE }, { weights });
+  const read = head.definition.head ? head.inputs : [body.length - 1];
+  const strides = read.map((index) => (index < 0 ? 1 : ratio(PROBE, layers[index]!.shapes[0]![2] ?? PROBE)));
+  return Math.max(1, ...strides.filter((stride) => Number.isFinite(stride)));
+}

@@ -1,0 +1,34 @@
+/** The definitions of all modules that a network names, loaded once each. */
+import { Problem, nearest } from '../errors.js';
+import { placeOf, type Layer, type Network } from '../ir/network.js';
+import type { ModuleLibrary } from '../library.js';
+import type { AnyModule } from '../module.js';
+import { adapt, dialectOf, namesOf, resolve } from './dialects.js';
+
+export async function loadDefinitions(network: Network, library: ModuleLibrary): Promise<ReadonlyMap<string, AnyModule>> {
+  const firsts = new Map<string, Layer>();
+  for (const layer of network.layers) if (!firsts.has(layer.module)) firsts.set(layer.module, layer);
+  // All names are checked before the first file is read.
+  for (const layer of firsts.values()) checkName(network, layer, library);
+  const dialect = dialectOf(network);
+  const loaded = await Promise.all(
+    [...firsts.keys()].map(async (name): Promise<[string, AnyModule]> => {
+      const alias = resolve(dialect, name);
+      return [name, adapt(await library.load(alias.file), alias, network)];
+    }),
+  );
+  return new Map(loaded);
+}
+
+function checkName(network: Network, layer: Layer, library: ModuleLibrary): void {
+  const dialect = dialectOf(network);
+  const { module: name } = layer;
+  const unavailable = Object.hasOwn(dialect.unavailable, name) ? dialect.unavailable[name] : undefined;
+  const names = namesOf(dialect, library.names);
+  if (unavailable === undefined && (names.includes(name) || library.names.includes(resolve(dialect, name).file))) return;
+  const near = nearest(name, names).map((candidate) => `Did you mean ${candidate}? `);
+  throw new Problem('unknown-module', `there is no module ${name}`, {
+    place: placeOf(network, layer, layer.spans.module),
+    help: unavailable ?? `${near.join('')}\`yolonnx modules\` lists all.`,
+  });
+}

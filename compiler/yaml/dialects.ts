@@ -1,0 +1,133 @@
+/**
+ * What the two families spell or count differently. `parse_model` of YOLOv5 7.0 (models/yolo.py) and of Ultralytics 8.4
+ * (nn/tasks.py) agree on the rest.
+ */
+import type { Family, Layer, Literal, Network } from '../ir/network.js';
+import type { AnyModule, Reader } from '../module.js';
+
+/** A yaml name that is not simply a module file's. */
+export interface Alias {
+  readonly file: string;
+  /** The positional arguments in this family's order; those left out are never read from a row. */
+  readonly order?: readonly string[];
+  /** Values of arguments that no row gives. */
+  readonly presets?: Readonly<Record<string, unknown>>;
+  /** Presets that top-level keys of the yaml set: argument → key (checked when the yaml is read). */
+  readonly keys?: Readonly<Record<string, string>>;
+}
+
+export interface Dialect {
+  readonly aliases: Readonly<Record<string, Alias>>;
+  /** Module files that a yaml of this family reaches by another name only. */
+  readonly hidden: readonly string[];
+  /** Names that mean a module which is not there (yet), with the way out. */
+  readonly unavailable: Readonly<Record<string, string>>;
+  /** Whether a channel count is left unscaled. */
+  keeps(count: number, module: string, network: Network): boolean;
+  scaleChannels(count: number, network: Network): number;
+  /** The arguments as the head gets them. */
+  rewrite(layer: Layer, network: Network): readonly Literal[];
+}
+
+const SHARED: Readonly<Record<string, Alias>> = {
+  'nn.Upsample': { file: 'Upsample' },
+  'torch.nn.Upsample': { file: 'Upsample' },
+  PolarizedPSA: { file: 'PSA' },
+};
+
+/** `make_divisible(c, 8)`; the product before it is Python's, double by double. */
+const toMultipleOf8 = (count: number): number => Math.ceil(count / 8) * 8;
+
+const yolov5: Dialect = {
+  aliases: {
+    ...SHARED,
+    Detect: { file: 'AnchorDetect' },
+    Bottleneck: { file: 'Bottleneck', order: ['out', 'shortcut', 'groups', 'ratio'], presets: { kernels: [[1, 1], [3, 3]] } },
+    SPPF: { file: 'SPPF', order: ['out', 'kernel'] },
+  },
+  hidden: ['AnchorDetect', 'Upsample'],
+  unavailable: {},
+  // `c2 != no`: a layer with as many channels as the head has outputs is meant to be one. Article 000 wrote nc for no.
+  keeps: (count, module, network) => count === (module === 'PSA' || module === 'PolarizedPSA' ? network.nc : headOutputs(network)),
+  scaleChannels: (count, { width }) => toMultipleOf8(count * width),
+  rewrite: ({ module, from, args }, { keys }) => {
+    const anchors = args[1];
+    if (module !== 'Detect' || typeof anchors !== 'number' || anchors !== keys['anchors']) return args;
+    // A number of anchors stands for [0, 1, …, 2a − 1] on every level, to be trained.
+    const sizes = Array.from({ length: anchors * 2 }, (_, i) => i);
+    return [args[0]!, from.map(() => sizes), ...args.slice(2)];
+  },
+};
+
+/** `no`: anchors per cell times box, objectness and classes. */
+function headOutputs({ keys, nc }: Network): number {
+  const anchors = keys['anchors'];
+  const perCell = Array.isArray(anchors) ? (anchors[0] as readonly Literal[]).length / 2 : Number(anchors);
+  return perCell * (nc + 5);
+}
+
+const ultralytics: Dialect = {
+  aliases: {
+    ...SHARED,
+    Detect: { file: 'Detect', keys: { regMax: 'reg_max' } },
+    BottleneckCSP: { file: 'BottleneckCSP', presets: { kernels: [[3, 3], [3, 3]] } },
+  },
+  hidden: ['AnchorDetect', 'Upsample', 'PSA'],
+  unavailable: {
+    PSA: 'In an Ultralytics yaml PSA is YOLOv10’s partial self-attention, which is not available yet. For polarized self-attention write PolarizedPSA.',
+  },
+  // The exception `c2 != nc` of releases before 8.4 is gone.
+  keeps: () => false,
+  scaleChannels: (count, { width, maxChannels }) => toMultipleOf8(Math.min(count, maxChannels) * width),
+  rewrite: ({ args }) => args,
+};
+
+const DIALECTS: Readonly<Record<Family, Dialect>> = { yolov5, ultralytics };
+
+export const dialectOf = ({ family }: Pick<Network, 'family'>): Dialect => DIALECTS[family];
+
+export function resolve(dialect: Dialect, name: string): Alias {
+  return Object.hasOwn(dialect.aliases, name) ? dialect.aliases[name]! : { file: name };
+}
+
+/** All that a yaml of the family may name. */
+export function namesOf(dialect: Dialect, files: readonly string[]): string[] {
+  const there = new Set(files);
+  const aliases = Object.entries(dialect.aliases).filter(([, { file }]) => there.has(file));
+  const names = new Set([...files.filter((file) => !dialect.hidden.includes(file)), ...aliases.map(([name]) => name)]);
+  return [...names].sort();
+}
+
+/** `max(round(n · depth), 1)` for n > 1, with Python's rounding of halves to even. */
+export function scaleRepeats(repeats: number, { depth }: Pick<Network, 'depth'>): number {
+  return repeats > 1 ? Math.max(roundHalfToEven(repeats * depth), 1) : repeats;
+}
+
+function roundHalfToEven(value: number): number {
+  const low = Math.floor(value);
+  const rest = value - low;
+  if (rest !== 0.5) return rest < 0.5 ? low : low + 1;
+  return low % 2 === 0 ? low : low + 1;
+}
+
+/** The definition under its alias: arguments in the family's order, presets with the family's values. */
+export function adapt(module: AnyModule, alias: Alias, network: Pick<Network, 'keys'>): AnyModule {
+  const presets = { ...alias.presets, ...presetsFromKeys(module, alias, network) };
+  if (!alias.order && Object.keys(presets).length === 0) return module;
+  const order = alias.order ?? Object.keys(module.args);
+  const args: Record<string, Reader<unknown>> = {};
+  for (const name of [...order, ...Object.keys(module.args)]) {
+    const reader = module.args[name];
+    if (!reader || Object.hasOwn(args, name)) continue;
+    if (Object.hasOwn(presets, name)) args[name] = asPreset(reader, presets[name]);
+    else args[name] = order.includes(name) ? reader : asPreset(reader, reader.default);
+  }
+  return { ...module, args };
+}
+
+const asPreset = (reader: Reader<unknown>, value: unknown): Reader<unknown> => ({ ...reader, kind: 'preset', optional: true, default: value, read: () => value });
+
+function presetsFromKeys(module: AnyModule, { keys = {} }: Alias, network: Pick<Network, 'keys'>): Record<string, unknown> {
+  const given = Object.entries(keys).filter(([name, key]) => module.args[name] && network.keys[key] !== undefined && network.keys[key] !== null);
+  return Object.fromEntries(given.map(([name, key]) => [name, network.keys[key]]));
+}

@@ -1,0 +1,57 @@
+/** What a pass is, and the runner that checks the graph after each one. */
+import { Problem, internal } from '../compiler/errors.js';
+import { check } from '../compiler/ir/check.js';
+import type { Graph } from '../compiler/ir/graph.js';
+
+export interface PassContext {
+  readonly opset: number;
+  readonly customOps: CustomOps;
+}
+
+export interface CustomOps {
+  readonly form: 'inline' | 'function' | 'opaque';
+  readonly domain: string;
+  /** Other names for the opaque form, such as a TensorRT plugin's. */
+  readonly names: Readonly<Record<string, string>>;
+}
+
+export interface Pass {
+  readonly name: string;
+  /** One sentence for `show --after` and the documentation. */
+  readonly doc: string;
+  /** `every-graph` passes run in the bodies of calls first, then in the graph; `top` passes run once. */
+  readonly scope: 'every-graph' | 'top';
+  /** Runs even when passes are switched off: without it the graph is not ONNX. */
+  readonly required?: boolean;
+  run(graph: Graph, context: PassContext): Graph;
+}
+
+export interface PassReport {
+  readonly pass: Pass;
+  readonly before: Graph;
+  readonly after: Graph;
+  readonly milliseconds: number;
+}
+
+/** Runs passes in order; the graph is checked after each, and a pass that breaks it is blamed by name. */
+export function runPasses(graph: Graph, passes: readonly Pass[], context: PassContext, onPass?: (report: PassReport) => void): Graph {
+  let current = graph;
+  for (const pass of passes) {
+    const start = performance.now();
+    const after = apply(current, pass, context);
+    try {
+      check(after);
+    } catch (error) {
+      throw internal(`pass ${pass.name} broke the graph: ${error instanceof Problem ? error.message : String(error)}`);
+    }
+    onPass?.({ pass, before: current, after, milliseconds: performance.now() - start });
+    current = after;
+  }
+  return current;
+}
+
+function apply(graph: Graph, pass: Pass, context: PassContext): Graph {
+  if (pass.scope === 'top' || !graph.nodes.some(({ kind }) => kind === 'call')) return pass.run(graph, context);
+  const nodes = graph.nodes.map((node) => (node.kind === 'call' ? { ...node, body: apply(node.body, pass, context) } : node));
+  return pass.run({ ...graph, nodes }, context);
+}
