@@ -85,14 +85,12 @@ export class Builder extends TensorOps {
     const outputs = rowOf(op)
       .infer(inputs, attrs)
       .map((type): Result => ({ kind: 'result', dtype: type.dtype, shape: type.shape }));
-    if (module !== undefined) this.recording.modules.add(this.modulePath(module));
-    this.nodes.push({ kind: 'op', op, inputs, attrs, outputs, scope: module === undefined ? this.scope : this.path(module), leaf: module !== undefined } as Node);
+    const leaf = module !== undefined;
+    // `/name` is one instance that every user shares (Conv's default activation): it counts once and scopes nothing.
+    const own = leaf && !module.startsWith('/');
+    if (leaf) this.recording.modules.add(own ? this.path(module) : module);
+    this.nodes.push({ kind: 'op', op, inputs, attrs, outputs, scope: own ? this.path(module) : this.scope, leaf } as Node);
     return outputs;
-  }
-
-  /** `/name` is one instance that every user shares (Conv's default activation): it counts once. */
-  private modulePath(name: string): string {
-    return name.startsWith('/') ? name : this.path(name);
   }
 
   constant(data: ArrayLike<number>, shape: readonly number[], dtype: DType = 'float32'): Constant {

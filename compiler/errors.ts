@@ -133,6 +133,7 @@ function formatPlace({ source, span, layer }: Place): string[] {
 export function nearest(name: string, names: Iterable<string>, limit = 1): string[] {
   const wanted = name.slice(0, 64).toLowerCase();
   return [...names]
+    .filter((candidate) => candidate.length <= 64)
     .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
     .filter(({ candidate, distance }) => distance <= Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3)))
     .sort((a, b) => a.distance - b.distance || a.candidate.localeCompare(b.candidate))

@@ -48,6 +48,8 @@ export interface ModuleGolden extends GoldenBase {
   readonly args: readonly Literal[];
   /** Repeat count that the module takes inside, already scaled by depth. */
   readonly n: number;
+  /** Whose spelling the name and arguments are, where the golden says it. */
+  readonly family: Family | undefined;
 }
 
 export interface ModelGolden extends GoldenBase {
@@ -68,6 +70,8 @@ export interface ModelGolden extends GoldenBase {
   /** Keypoints of a pose model and numbers for each (2, or 3 with visibility). */
   readonly keypoints: readonly [count: number, numbers: number] | undefined;
 }
+
+const families = ['yolov5', 'ultralytics'] as const satisfies readonly Family[];
 
 export type Golden = ModuleGolden | ModelGolden;
 
@@ -110,6 +114,7 @@ function moduleFields(fields: Fields): Omit<ModuleGolden, keyof GoldenBase | 'ki
     op: fields.flag('op'),
     args: fields.list('args') as readonly Literal[],
     n: fields.integer('n', { fallback: 1 }),
+    family: fields.optional('family') ? fields.word('family', ['yolov5', 'ultralytics']) : undefined,
   };
 }
 
@@ -119,7 +124,7 @@ function modelFields(fields: Fields, outputs: readonly GoldenTensor[]): Omit<Mod
     yaml,
     yamlFile: fields.optional('yaml_file') ?? `${fields.text('case')}.yaml`,
     scale: fields.optional('scale') || undefined,
-    family: fields.word('family', ['yolov5', 'ultralytics']),
+    family: fields.word('family', families),
     head: fields.text('head'),
     imgsz: fields.pair('imgsz'),
     batch: fields.integer('batch', { fallback: 1 }),

@@ -90,9 +90,15 @@ export function withDefaults<A extends Args>(args: A, given: Given<A>): Bound<A>
 export function usage(module: AnyModule): string {
   const parts = positional(module.args).map(([name, reader]) => {
     if (!reader.optional) return name;
-    return reader.default === undefined ? `${name}?` : `${name}=${showLiteral(reader.default)}`;
+    return reader.default === undefined ? `${name}?` : `${name}=${showDefault(reader.default)}`;
   });
   return `[${parts.join(', ')}]`;
+}
+
+/** A default as a row would give it: a square kernel by one number. */
+export function showDefault(value: unknown): string {
+  const square = Array.isArray(value) && value.length === 2 && typeof value[0] === 'number' && value[0] === value[1];
+  return showLiteral(square ? (value as readonly unknown[])[0] : value);
 }
 
 /** The arguments that a yaml row can give, in order. */

@@ -145,7 +145,7 @@ function tensorOf(rawName: string, value: unknown, source: ByteSource, dataAt: n
   const [start, end] = [offsets[0]!, offsets[1]!];
   const size = shape.reduce((product, extent) => product * extent, 1);
   if (start > end || end > source.size - dataAt) fail(`${name} lies outside the file (bytes ${start} to ${end} of ${source.size - dataAt}); the file may be cut off`);
-  if (!Number.isSafeInteger(size) || size * itemSize !== end - start) fail(`${name} takes ${end - start} bytes, its shape [${shape.join(', ')}] does not`);
+  if (!Number.isSafeInteger(size) || size * itemSize !== end - start) fail(`${name} takes ${end - start} bytes, its shape [${shape.join(', ').slice(0, 80)}] does not`);
   return { dtype: String(dtype), shape, size, read: readerOf(String(dtype), source, dataAt + start) };
 }
 

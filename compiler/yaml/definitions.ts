@@ -26,9 +26,9 @@ function checkName(network: Network, layer: Layer, library: ModuleLibrary): void
   const unavailable = Object.hasOwn(dialect.unavailable, name) ? dialect.unavailable[name] : undefined;
   const names = namesOf(dialect, library.names);
   if (unavailable === undefined && (names.includes(name) || library.names.includes(resolve(dialect, name).file))) return;
-  const near = nearest(name, names).map((candidate) => `Did you mean ${candidate}? `);
+  const near = nearest(name, names, 2);
   throw new Problem('unknown-module', `there is no module ${name}`, {
     place: placeOf(network, layer, layer.spans.module),
-    help: unavailable ?? `${near.join('')}\`yolonnx modules\` lists all.`,
+    help: unavailable ?? `${near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : ''}\`yolonnx modules\` lists all.`,
   });
 }

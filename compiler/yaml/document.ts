@@ -128,7 +128,7 @@ const tooMuch = (reason: string): string => (reason.includes('nesting') ? `lists
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/tab characters/, 'Indent with spaces: YAML allows no tabs there.'],
   [/null byte|non-printable/, 'This is not a text file, or not UTF-8. Give the yaml of a model; weights go to --weights.'],
-  [/flow collection|deficient indentation/, 'A [ or { before this place is not closed, or a comma is missing.'],
+  [/flow collection|deficient indentation/, 'A [, a { or a quote before this place is not closed, or a comma is missing.'],
   [/quoted scalar/, 'A quote is not closed.'],
   [/tag/, 'Remove the tag (the word that begins with !).'],
   [/nesting/, 'Rows of a model are nested four deep.'],

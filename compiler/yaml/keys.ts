@@ -3,7 +3,7 @@ import { Problem } from '../errors.js';
 import type { Family, Literal } from '../ir/network.js';
 import { describe, type Node } from './document.js';
 import { clip } from './spots.js';
-import { keyOf, literalOf, missingKey, positiveInteger, problemAt, type Context } from './values.js';
+import { keyOf, literalOf, missingKey, positiveInteger, problemAt, written, type Context } from './values.js';
 
 const MAX_CLASSES = 65_536;
 const MAX_CHANNELS = 65_536;
@@ -31,6 +31,8 @@ export function readKeys(context: Context, family: Family, options: KeyOptions):
   const stray = [...context.root.entries].find(([, { isText }]) => !isText);
   if (stray) throw problemAt(context, 'bad-yaml', stray[1].key, `a key must be text, got ${clip(stray[0])}`, 'Quote it, or remove the line.');
   if (family === 'yolov5') checkAnchors(context);
+  checkOption('nc', options.nc, MAX_CLASSES);
+  checkOption('inputChannels', options.inputChannels, MAX_CHANNELS);
   const nc = readClasses(context, family, options.nc);
   const channels = keyOf(context, 'ch', 'channels');
   const inputChannels = options.inputChannels ?? (channels ? positiveInteger(context, 'ch', channels, MAX_CHANNELS, 'The image’s channels: 3 for RGB.') : 3);
@@ -47,12 +49,14 @@ export function readKeys(context: Context, family: Family, options: KeyOptions):
   };
 }
 
+function checkOption(name: string, value: number | undefined, max: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
+  throw new Problem('bad-option', `${name} must be an integer from 1 to ${max}, got ${value}`);
+}
+
 /** undefined where an Ultralytics yaml gives none: only rows that name nc need it. */
 function readClasses(context: Context, family: Family, asked: number | undefined): number | undefined {
-  if (asked !== undefined) {
-    if (!Number.isInteger(asked) || asked < 1 || asked > MAX_CLASSES) throw new Problem('bad-option', `nc must be an integer from 1 to ${MAX_CLASSES}, got ${asked}`);
-    return asked;
-  }
+  if (asked !== undefined) return asked;
   const node = keyOf(context, 'nc');
   if (node) return positiveInteger(context, 'nc', node, MAX_CLASSES, 'nc is the number of classes.');
   if (family === 'yolov5') throw missingKey(context, 'nc', NC_HELP);
@@ -88,7 +92,7 @@ function readActivation(context: Context): string | undefined {
   const node = keyOf(context, 'activation');
   if (!node) return undefined;
   if (node.kind !== 'scalar' || typeof node.value !== 'string') {
-    throw problemAt(context, 'bad-argument', node.span, `activation must be such as nn.ReLU(), got ${describe(node)}`, 'Leave the key out for SiLU.');
+    throw problemAt(context, 'bad-argument', node.span, `activation must be such as nn.ReLU(), got ${written(context, node)}`, 'Leave the key out for SiLU.');
   }
   return node.value.trim() === '' ? undefined : node.value.trim();
 }
@@ -107,7 +111,7 @@ function checkAnchors(context: Context): void {
   for (const row of node.items) {
     const values = literalOf(row);
     const good = Array.isArray(values) && values.length > 0 && values.every((size) => typeof size === 'number' && Number.isFinite(size) && size > 0);
-    if (!good) throw problemAt(context, 'bad-argument', row.span, `a row of anchors must hold sizes above 0, got ${describe(row)}`, ANCHORS_HELP);
+    if (!good) throw problemAt(context, 'bad-argument', row.span, `a row of anchors must hold sizes above 0, got ${written(context, row)}`, ANCHORS_HELP);
     if (values.length % 2 !== 0) throw problemAt(context, 'bad-argument', row.span, `a row of anchors must hold pairs of width and height, got ${values.length} numbers`, ANCHORS_HELP);
     if (values.length !== length) throw problemAt(context, 'bad-argument', row.span, `this row holds ${values.length} numbers, the first ${length}`, ANCHORS_HELP);
   }

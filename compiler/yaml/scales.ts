@@ -3,7 +3,7 @@ import { nearest, type Span } from '../errors.js';
 import type { Family } from '../ir/network.js';
 import { describe, type MapNode, type Node } from './document.js';
 import { clip } from './spots.js';
-import { START, keyOf, literalOf, missingKey, multiple, problemAt, type Context } from './values.js';
+import { START, keyOf, literalOf, missingKey, multiple, problemAt, written, type Context } from './values.js';
 
 export interface Scaling {
   /** The scale in use; absent when the yaml's own multiples are. */
@@ -43,7 +43,7 @@ export function readScaling(context: Context, family: Family, asked: string | un
   const scales = keyOf(context, 'scales');
   if (scales === undefined || (scales.kind === 'map' && scales.entries.size === 0)) return withoutScales(context, family, asked);
   if (scales.kind !== 'map') {
-    throw problemAt(context, 'bad-scale', scales.span, `scales must be a mapping of names to [depth, width, max_channels], got ${describe(scales)}`, EXAMPLE);
+    throw problemAt(context, 'bad-scale', scales.span, `scales must be a mapping of names to [depth, width, max_channels], got ${written(context, scales)}`, EXAMPLE);
   }
   const fromFile = scaleOfFile(context.source.file);
   if (asked !== undefined) return named(context, scales, asked, undefined);
@@ -75,7 +75,7 @@ function named(context: Context, scales: MapNode, name: string, span: Span | und
   }
   const { value } = entry;
   if (value.kind !== 'list' || value.items.length !== 3) {
-    throw problemAt(context, 'bad-scale', value.span, `scale ${name} must be [depth, width, max_channels], got ${describe(value)}`, EXAMPLE);
+    throw problemAt(context, 'bad-scale', value.span, `scale ${name} must be [depth, width, max_channels], got ${written(context, value)}`, EXAMPLE);
   }
   const [depth, width, max] = value.items as [Node, Node, Node];
   return {

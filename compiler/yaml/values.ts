@@ -68,6 +68,12 @@ export function literalOf(node: Node): Literal | undefined {
   return items;
 }
 
+/** A list as it is written, where that is short; what it is, elsewhere. */
+export function written({ source }: Pick<Context, 'source'>, node: Node): string {
+  const text = source.text.slice(node.span.start, node.span.end);
+  return node.kind === 'list' && text.length > 2 && text.length <= 60 && !text.includes('\n') ? text : describe(node);
+}
+
 /** A finite number in (0, max], such as a width multiple. */
 export function multiple(context: Context, name: string, node: Node, max: number): number {
   const value = literalOf(node);

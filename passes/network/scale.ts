@@ -5,7 +5,7 @@
  */
 import { Problem, nearest, type Span } from '../../compiler/errors.js';
 import { placeOf, type Layer, type Literal, type Network, type ScaledLayer } from '../../compiler/ir/network.js';
-import { positional, showLiteral, usage, type AnyModule, type Reader } from '../../compiler/module.js';
+import { positional, showDefault, usage, type AnyModule, type Reader } from '../../compiler/module.js';
 import { dialectOf, scaleRepeats, type Dialect } from '../../compiler/yaml/dialects.js';
 
 const MAX_REPEATS = 1000;
@@ -79,7 +79,7 @@ function readArg(network: Network, layer: Layer, definition: AnyModule, name: st
     if (!(error instanceof Problem)) throw error;
     if (typeof value === 'string' && /^[A-Za-z_]\w{0,40}$/.test(value) && typeof reader.default !== 'string') throw unknownName(network, layer, definition, name, value, span);
     // Python would pass None on: it does not stand for the default.
-    const leave = value === null && reader.optional ? `Leave ${name} out for its default, ${showLiteral(reader.default)}. ` : '';
+    const leave = value === null && reader.optional ? `Leave ${name} out for its default, ${showDefault(reader.default)}. ` : '';
     throw complaint(network, layer, definition, span, error.code, `${layer.module} ${name} ${shortened(error.message)}`, leave + (error.help === undefined ? '' : `${error.help} `));
   }
 }

@@ -1,5 +1,5 @@
 /** Operators that only move elements, and the two that make numbers of sizes (Range, Size). */
-import { isStatic, known, product, show, showShape, sub, total, type Extent, type Shape } from '../../ir/extent.js';
+import { add, floorDiv, isStatic, product, show, showShape, sub, total, type Extent, type Shape } from '../../ir/extent.js';
 import type { DType, TensorType, Value } from '../../ir/graph.js';
 import { concatenate, expandTo, permute, sliceOf, splitAt } from '../fold.js';
 import { checkAxis } from './reduction.js';
@@ -19,11 +19,8 @@ export interface Slice {
   readonly step: number;
 }
 
-function sliceSize(size: Extent, { start, end, step }: Slice): Extent {
-  if (step === 1) return sub(end, start);
-  const span = sub(end, start);
-  return Math.ceil(known(span, `the length of a slice with step ${step} of ${show(size)}`) / step);
-}
+/** ceil((end − start) / step) */
+const sliceSize = ({ start, end, step }: Slice): Extent => floorDiv(add(sub(end, start), step - 1), step);
 
 export const arrangement = {
   Concat: row<{ readonly axis: number }>({
@@ -67,7 +64,7 @@ export const arrangement = {
     infer: (inputs, attrs) => {
       const x = operand(inputs, 0);
       checkAxis(attrs.axis, x.shape.length);
-      const size = sliceSize(x.shape[attrs.axis]!, attrs);
+      const size = sliceSize(attrs);
       if (typeof size === 'number' && size < 1) throw shapeProblem(`an empty slice [${show(attrs.start)}, ${show(attrs.end)}) of ${showShape(x.shape)}`);
       return typed(x, x.shape.map((extent, i) => (i === attrs.axis ? size : extent)));
     },

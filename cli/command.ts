@@ -1,0 +1,33 @@
+/** A command as data, so that yargs stays in main.ts, and what all commands share. */
+import type { Options, PositionalOptions } from 'yargs';
+import { formatProblem, type Problem } from '../compiler/errors.js';
+import type { Io } from './io.js';
+
+export interface Command<O> {
+  /** As yargs writes it: `compile [model]`. */
+  readonly usage: string;
+  readonly describe: string;
+  readonly positionals: Readonly<Record<string, PositionalOptions>>;
+  readonly options: Readonly<Record<string, Options>>;
+  readonly examples: readonly (readonly [command: string, what: string])[];
+  /** Returns the exit code. */
+  run(options: O, io: Io): Promise<number>;
+}
+
+/** Options that several commands have. */
+export const shared = {
+  json: { type: 'boolean', default: false, describe: 'print one JSON document' },
+  scale: { type: 'string', describe: 'scale of the model, a key of its scales; default: from the file name, else the yaml' },
+  imgsz: { type: 'string', default: '640', describe: 'image size: one number, or height and width (480 640 or 480x640)' },
+  nc: { type: 'number', describe: 'number of classes; default: the yaml’s' },
+  provider: { type: 'string', choices: ['auto', 'cuda', 'cpu', 'webgpu'], default: 'auto', describe: 'execution provider of onnxruntime' },
+  family: { type: 'string', choices: ['yolov5', 'ultralytics'], describe: 'whose spelling a lone module’s name and arguments are; default: yolov5' },
+} as const satisfies Record<string, Options>;
+
+/** Says warnings on stderr. */
+export const sayWarnings =
+  (io: Io) =>
+  (warning: Problem): void =>
+    io.err(formatProblem(warning, 'warning'));
+
+export const printJson = (io: Io, document: unknown): void => io.out(JSON.stringify(document, null, 2));

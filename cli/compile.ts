@@ -1,0 +1,147 @@
+import { Problem } from '../compiler/errors.js';
+import type { CompileOptions, CompileResult, Dynamic, Family, Provider } from '../compiler/index.js';
+import { printJson, sayWarnings, shared, type Command } from './command.js';
+import type { Io } from './io.js';
+import { classNames, fileSize, imageSize, inputShape } from './values.js';
+
+interface Options {
+  readonly model?: string;
+  readonly output?: string;
+  readonly module?: string;
+  readonly args: string;
+  readonly input?: readonly string[];
+  readonly repeats: number;
+  readonly family?: Family;
+  readonly scale?: string;
+  readonly imgsz: string;
+  readonly batch: number;
+  readonly nc?: number;
+  readonly names?: string;
+  readonly weights?: string;
+  readonly seed: number;
+  readonly gain: number;
+  readonly opset: number;
+  readonly dynamic: Dynamic;
+  readonly half: boolean;
+  readonly halfIo: boolean;
+  readonly customOps: 'inline' | 'function' | 'opaque';
+  readonly passes?: string | false;
+  readonly verify?: readonly string[];
+  readonly provider: Provider;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+export const compileCommand: Command<Options> = {
+  usage: 'compile [model]',
+  describe: 'Compile a YOLO yaml (or one module) to an ONNX file',
+  positionals: { model: { type: 'string', describe: 'the model’s yaml' } },
+  options: {
+    output: { alias: 'o', type: 'string', describe: 'the ONNX file; default: the yaml’s name beside you' },
+    module: { type: 'string', describe: 'compile one module alone', group: 'One module:' },
+    args: { type: 'string', default: '[]', describe: 'its row’s args, as a yaml has them', group: 'One module:' },
+    input: { type: 'string', array: true, nargs: 1, describe: 'shape of an input, such as 1x64x20x20; repeats', group: 'One module:' },
+    repeats: { type: 'number', default: 1, describe: 'repeat count of modules that take it inside, such as C3', group: 'One module:' },
+    family: { ...shared.family, group: 'One module:' },
+    scale: shared.scale,
+    imgsz: shared.imgsz,
+    batch: { type: 'number', default: 1, describe: 'images at once' },
+    nc: shared.nc,
+    names: { type: 'string', describe: 'class names: a,b,c or a file' },
+    weights: { type: 'string', describe: '.safetensors file of the state_dict; default: seeded weights' },
+    seed: { type: 'number', default: 0, describe: 'seed of seeded weights' },
+    gain: { type: 'number', default: 5, describe: 'gain of seeded weights' },
+    opset: { type: 'number', default: 17, describe: 'opset, 11 to 22; the IR version is the lowest that it allows' },
+    dynamic: { type: 'string', choices: ['none', 'batch', 'all'], default: 'none', describe: 'sizes that stay open: none, the batch, or batch, height and width' },
+    half: { type: 'boolean', default: false, hidden: true },
+    'half-io': { type: 'boolean', default: false, hidden: true },
+    'custom-ops': { type: 'string', choices: ['inline', 'function', 'opaque'], default: 'inline', describe: 'form of custom operators' },
+    passes: { type: 'string', describe: 'passes to run, by name and comma (--no-passes: only those without which it is not ONNX)' },
+    verify: { type: 'string', array: true, describe: 'goldens that must pass before the file takes its name' },
+    provider: shared.provider,
+    json: shared.json,
+    quiet: { alias: 'q', type: 'boolean', default: false, describe: 'say nothing but errors' },
+  },
+  examples: [
+    ['$0 compile yolov8n-ema.yaml -o ema.onnx', 'scale n of yolov8-ema.yaml'],
+    ['$0 compile yolov5s_SE.yaml --imgsz 480 640 --dynamic batch', 'open batch, fixed size'],
+    ["$0 compile --module SE --args '[64, 16]' --input 1x64x20x20 -o se.onnx", 'one module alone'],
+  ],
+  async run(options, io) {
+    const { compile } = await import('../compiler/index.js');
+    if (options.half || options.halfIo) throw new Problem('bad-option', '--half is not available in this version', { help: 'Convert the file with onnxruntime.transformers.float16.' });
+    const bar = options.quiet || options.json || !io.isTty ? undefined : await progressBar();
+    try {
+      const result = await compile({
+        ...(await requestOf(options)),
+        output: options.output ?? defaultOutput(options),
+        hash: options.json,
+        ...(options.quiet ? {} : { onWarning: sayWarnings(io) }),
+        ...(bar ? { onProgress: ({ stage, done, total }) => bar.show(stage, done, total) } : {}),
+      });
+      bar?.stop();
+      await report(result, options, io);
+      return result.verification && result.verification.failed > 0 ? (await import('../compiler/verify.js')).reportExitCode(result.verification) : 0;
+    } finally {
+      bar?.stop();
+    }
+  },
+};
+
+async function requestOf(options: Options): Promise<CompileOptions> {
+  const { scale, batch, nc, weights, seed, gain, opset, dynamic, verify, provider, customOps } = options;
+  return {
+    ...(options.module === undefined ? {} : { module: moduleOf(options, options.module) }),
+    ...(options.model === undefined ? {} : { model: options.model }),
+    ...(scale === undefined ? {} : { scale }),
+    ...(nc === undefined ? {} : { nc }),
+    ...(options.names === undefined ? {} : { names: await classNames(options.names) }),
+    ...(weights === undefined ? {} : { weights }),
+    ...(verify === undefined ? {} : { verify }),
+    ...(options.passes === undefined ? {} : { passes: options.passes === false ? [] : options.passes.split(',').map((name) => name.trim()).filter((name) => name !== '') }),
+    imgsz: imageSize(options.imgsz),
+    customOps: { form: customOps },
+    batch, seed, gain, opset, dynamic, provider,
+  };
+}
+
+function moduleOf({ args, input = [], repeats, family }: Options, module: string): NonNullable<CompileOptions['module']> {
+  return { module, args, inputs: input.map(inputShape), repeats, ...(family === undefined ? {} : { family }) };
+}
+
+function defaultOutput({ model, module }: Options): string {
+  const name = (model ?? module ?? 'model').replace(/^.*[/\\]/, '').replace(/\.[^.]*$/, '');
+  return `${name === '' ? 'model' : name}.onnx`;
+}
+
+async function report(result: CompileResult, options: Options, io: Io): Promise<void> {
+  const { verification } = result;
+  if (options.json) {
+    printJson(io, result);
+  } else {
+    if (verification) io.err(await (await import('./verify-table.js')).verifyTable(verification));
+    const { output, bytes, opset, irVersion, nodes, parameters, seconds } = result;
+    if (output !== undefined && !options.quiet) {
+      io.out(`${output}  ${fileSize(bytes)}  opset ${opset}, IR ${irVersion}  ${nodes} nodes  ${parameters} parameters  ${seconds.toFixed(2)} s`);
+    }
+  }
+  if (verification && verification.failed > 0) io.err(`error: verification failed for ${verification.failed} of ${verification.cases.length} goldens: nothing was written`);
+}
+
+async function progressBar(): Promise<{ show(stage: string, done: number, total: number): void; stop(): void }> {
+  const { default: progress } = await import('cli-progress');
+  const bar = new progress.SingleBar({ format: '{stage} {bar} {percentage}%', stream: process.stderr, clearOnComplete: true, hideCursor: true });
+  let running = false;
+  return {
+    show(stage, done, total) {
+      if (!running) bar.start(total, done, { stage });
+      running = true;
+      bar.setTotal(total);
+      bar.update(done, { stage });
+    },
+    stop() {
+      if (running) bar.stop();
+      running = false;
+    },
+  };
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+/** The entry of the command line: the only file that knows yargs. */
+import yargs, { type Argv } from 'yargs';
+import { Problem, formatProblem } from '../compiler/errors.js';
+import { compileCommand } from './compile.js';
+import type { Command } from './command.js';
+import { doctorCommand } from './doctor.js';
+import type { Io } from './io.js';
+import { modulesCommand } from './modules.js';
+import { showCommand } from './show.js';
+import { summaryCommand } from './summary.js';
+import { verifyCommand } from './verify.js';
+
+/** Commands of different options; each is only run with what yargs made of its own. */
+const commands = [compileCommand, verifyCommand, summaryCommand, modulesCommand, showCommand, doctorCommand] as unknown as readonly Command<unknown>[];
+
+const io: Io = {
+  out: (text) => void process.stdout.write(`${text}\n`),
+  err: (text) => void process.stderr.write(`${text}\n`),
+  isTty: process.stderr.isTTY,
+};
+
+/** A mistake in the command line itself. */
+class UsageError extends Error {}
+
+/** Height and width may be two words: `--imgsz 480 640` becomes `--imgsz 480x640` before yargs takes a word for the model. */
+function joinImageSize(words: readonly string[]): string[] {
+  const joined = [...words];
+  for (let i = 0; i + 2 < joined.length; i++) {
+    if (/^--img-?sz$|^--imgsz$/.test(joined[i]!) && /^\d+$/.test(joined[i + 1]!) && /^\d+$/.test(joined[i + 2]!)) joined.splice(i + 1, 2, `${joined[i + 1]!}x${joined[i + 2]!}`);
+  }
+  return joined;
+}
+
+function parser(words: readonly string[], done: (code: number) => void): Argv {
+  let argv = yargs(joinImageSize(words))
+    .scriptName('yolonnx')
+    .usage('$0 <command>\n\nCompiles YOLO yaml files, attention modules included, to verified ONNX.')
+    .parserConfiguration({ 'duplicate-arguments-array': true, 'strip-aliased': true, 'strip-dashed': true, 'parse-numbers': false })
+    .strict()
+    .recommendCommands()
+    .demandCommand(1, 'name a command')
+    .help()
+    .alias('help', 'h')
+    .version(false)
+    .option('version', { alias: 'v', type: 'boolean', describe: 'Show the version' })
+    .wrap(Math.min(110, process.stdout.columns || 110))
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error ?? new UsageError(message ?? 'wrong usage');
+    });
+  for (const { usage, describe, positionals, options, examples, run } of commands) {
+    argv = argv.command(
+      usage,
+      describe,
+      (builder: Argv) => {
+        for (const [name, positional] of Object.entries(positionals)) builder.positional(name, positional);
+        for (const [command, what] of examples) builder.example(command, what);
+        return builder.options(options);
+      },
+      async (given: Record<string, unknown>) => {
+        checkGiven(given, options);
+        done(await run(given, io));
+      },
+    );
+  }
+  return argv;
+}
+
+/** yargs makes NaN of a number that is none, and a list of an option given twice. */
+function checkGiven(given: Readonly<Record<string, unknown>>, options: Command<unknown>['options']): void {
+  for (const [name, { type, array }] of Object.entries(options)) {
+    const value = given[name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())];
+    if (type === 'number' && typeof value === 'number' && Number.isNaN(value)) throw new UsageError(`--${name} needs a number`);
+    if (!array && Array.isArray(value)) throw new UsageError(`--${name} is given ${value.length} times`);
+    if (type === 'string' && value === '') throw new UsageError(`--${name} needs a value`);
+  }
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  if (words.length === 1 && (words[0] === '--version' || words[0] === '-v')) {
+    const { version } = await import('../compiler/node/version.js');
+    io.out(version());
+    return 0;
+  }
+  let code = 0;
+  await parser(words, (result) => {
+    code = result;
+  }).parseAsync();
+  return code;
+}
+
+/** Errors as users read them. A stack is only shown of our own faults, and only when asked for. */
+function explain(error: unknown): number {
+  if (error instanceof Problem) {
+    io.err(formatProblem(error));
+    return error.exitCode;
+  }
+  if (error instanceof UsageError || (error instanceof Error && error.name === 'YError')) {
+    io.err(`error[bad-option]: ${error.message}\n  help: \`yolonnx --help\` and \`yolonnx <command> --help\` list commands and options.`);
+    return 2;
+  }
+  const detail = error instanceof Error ? (process.env['YOLONNX_DEBUG'] ? error.stack : error.message) : String(error);
+  io.err(`error[internal]: ${detail ?? 'unknown'}\n  help: This is a fault of yolonnx. Please report it with the yaml and the command (YOLONNX_DEBUG=1 shows where).`);
+  return 70;
+}
+
+// A reader that goes away (`| head`) is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 70));
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.exitCode = explain(error);
+  },
+);

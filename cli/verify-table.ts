@@ -1,0 +1,48 @@
+/** A verify report as people read it: one row for every output, or part of one, of every case. */
+import type { Differences, OutputResult } from '../compiler/compare.js';
+import type { CaseResult, VerifyReport } from '../compiler/verify.js';
+
+export async function verifyTable({ provider, cases, passed, failed }: VerifyReport): Promise<string> {
+  const { default: Table } = await import('cli-table3');
+  const table = new Table({
+    head: ['case', 'output', 'max abs', 'bound', 'max rel', 'cosine', 'ok'],
+    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'left'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const result of cases) table.push(...rowsOf(result));
+  const ran = provider.ran.length ? provider.ran.join(', ') : 'none';
+  const tf32 = provider.tf32 === undefined ? '' : `, TF32 ${provider.tf32 ? 'on' : 'off'}`;
+  return [
+    `provider: ${provider.requested} requested, ran on ${ran}${tf32}`,
+    table.toString(),
+    ...cases.flatMap(remarks),
+    `${passed} passed, ${failed} failed`,
+  ].join('\n');
+}
+
+function rowsOf(result: CaseResult): string[][] {
+  if (result.error) return [[result.case, '', '', '', '', '', `FAILED: ${result.error.code}`]];
+  const rows = result.outputs.flatMap((output) =>
+    (output.parts ?? [output]).map((part, i) => [part.name, ...numbers(part), i === 0 ? cosine(output.cosine) : '', part.ok ? 'ok' : 'FAILED']),
+  );
+  return rows.map((row, i) => [i === 0 ? result.case : '', ...row]);
+}
+
+function numbers({ maxAbs, bound, maxRel }: Differences): string[] {
+  return [maxAbs, bound, maxRel].map((value) => (value === 0 ? '0' : Number.isFinite(value) ? value.toExponential(1) : 'not finite'));
+}
+
+/** 1 only when it is: 0.9999999 is not rounded up. */
+function cosine(value: number): string {
+  return value === 1 ? '1' : (Math.floor(value * 1e9) / 1e9).toFixed(9);
+}
+
+/** What a failed row cannot say. */
+function remarks({ case: name, outputs }: CaseResult): string[] {
+  return outputs.filter(({ ok }) => !ok).flatMap((output: OutputResult) => {
+    const where = `${name}, ${output.name}`;
+    if (output.message !== undefined) return [`${where}: ${output.message}`];
+    const lost = output.notFinite ? `, ${output.notFinite} numbers are NaN or infinite` : '';
+    return (output.parts ?? [output]).filter(({ ok }) => !ok).map(({ name: part, worst }) => `${name}, ${part}: largest difference at [${worst.join(', ')}]${lost}`);
+  });
+}

@@ -1,0 +1,59 @@
+/** `yolonnx verify`: runs a model file, or what goldens name, and compares with PyTorch's results. */
+import type { Dynamic, Provider } from '../compiler/index.js';
+import { shared, type Command } from './command.js';
+
+interface Options {
+  readonly model?: string;
+  readonly golden: readonly string[];
+  readonly provider: Provider;
+  readonly atol?: number;
+  readonly rtol?: number;
+  readonly opset?: number;
+  readonly dynamic?: Dynamic;
+  readonly passes?: false;
+  readonly json: boolean;
+}
+
+export const verifyCommand: Command<Options> = {
+  usage: 'verify [model]',
+  describe: 'Run a model in onnxruntime and compare with goldens from PyTorch',
+  positionals: { model: { type: 'string', describe: 'an ONNX file; default: compile what each golden names' } },
+  options: {
+    golden: { alias: 'g', type: 'string', array: true, demandOption: 'name files or folders with --golden', describe: 'golden files, or folders of them' },
+    provider: shared.provider,
+    atol: { type: 'number', describe: 'absolute tolerance, in place of the goldens’ own bounds' },
+    rtol: { type: 'number', describe: 'tolerance relative to the largest wanted value' },
+    opset: { type: 'number', describe: 'without a model: compile for this opset' },
+    dynamic: { type: 'string', choices: ['none', 'batch', 'all'], describe: 'without a model: sizes that stay open' },
+    passes: { type: 'boolean', default: true, describe: 'without a model: --no-passes compiles without optimizing' },
+    json: shared.json,
+  },
+  examples: [
+    ['$0 verify --golden fixtures/goldens', 'compile and verify everything there'],
+    ['$0 verify ema.onnx --golden yolov8n-ema.safetensors --provider cuda', 'one file, on the GPU'],
+  ],
+  async run({ golden, model, provider, atol, rtol, opset, dynamic, passes, json }, io) {
+    const { verify, Problem, formatProblem } = await import('../compiler/index.js');
+    const { reportExitCode } = await import('../compiler/verify.js');
+    const report = await verify({
+      ...modelAndGoldens(model, golden),
+      provider,
+      ...(atol === undefined ? {} : { atol }),
+      ...(rtol === undefined ? {} : { rtol }),
+      ...(opset === undefined ? {} : { opset }),
+      ...(dynamic === undefined ? {} : { dynamic }),
+      ...(passes === false ? { passes: [] } : {}),
+      onNote: (note) => io.err(`note: ${note}`),
+    });
+    io.out(json ? JSON.stringify(report, null, 2) : await (await import('./verify-table.js')).verifyTable(report));
+    for (const { error, golden: file } of report.cases) if (error) io.err(`${file}: ${formatProblem(new Problem(error.code, error.message, { help: error.help }))}`);
+    return reportExitCode(report);
+  },
+};
+
+/** `--golden a b model.onnx`: a model after the goldens is still the model. */
+function modelAndGoldens(model: string | undefined, goldens: readonly string[]): { model?: string; goldens: readonly string[] } {
+  const last = goldens.at(-1);
+  if (model === undefined && last?.endsWith('.onnx')) return { model: last, goldens: goldens.slice(0, -1) };
+  return { ...(model === undefined ? {} : { model }), goldens };
+}

@@ -1,0 +1,13 @@
+/**
+ * The public API: `compile`, `verify`, `summarize`. What the command line does, with typed options and results; the
+ * command line is a thin layer over it. This file and compiler/node are where the portable core meets Node.
+ */
+export { compile, type CompileOptions, type CompileResult, type ModuleRequest, type Progress } from './node/compile.js';
+export { verify, type VerifyFilesOptions } from './node/verify.js';
+export { summarize, type Summary, type SummaryOptions } from './node/summarize.js';
+export { Problem, errorCodes, formatProblem, type ErrorCode, type Place, type Source } from './errors.js';
+export type { Dynamic } from './compile.js';
+export type { Family, Literal } from './ir/network.js';
+export type { CaseResult, VerifyReport } from './verify.js';
+export type { OutputResult } from './compare.js';
+export type { Provider } from './runner.js';

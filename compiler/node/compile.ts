@@ -1,0 +1,204 @@
+/** `compile`: a yaml or one module → an ONNX file, or its bytes. */
+import { createHash } from 'node:crypto';
+import { gflopsOf, prepare, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
+import { Problem, formatProblem, type Source } from '../errors.js';
+import { show } from '../ir/extent.js';
+import type { ByteSink } from '../io.js';
+import type { Provider } from '../runner.js';
+import type { VerifyReport } from '../verify.js';
+import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
+import type { WeightSource } from '../weights/source.js';
+import { library } from '../../ops/index.js';
+import { atomicFile, type AtomicFile } from './files.js';
+import { readModel } from './model-file.js';
+import { version } from './version.js';
+import { openWeights } from './weights.js';
+
+export interface Progress {
+  readonly stage: 'prepare' | 'write' | 'verify';
+  /** Bytes written, of `total`. */
+  readonly done: number;
+  readonly total: number;
+}
+
+/** One module alone, as a yaml row names it. */
+export type ModuleRequest = Pick<ModuleOptions, 'module' | 'args' | 'inputs' | 'repeats' | 'family'>;
+
+export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn'> {
+  /** The yaml: a path, or its name and text. */
+  readonly model?: string | Source;
+  /** In place of `model`: one module alone. */
+  readonly module?: ModuleRequest;
+  /** Where the file goes; without it the result holds the bytes. It appears whole or not at all. */
+  readonly output?: string;
+  /** A .safetensors file with the model's state_dict. Without it the weights are seeded. */
+  readonly weights?: string;
+  /** Seeded weights: any integer (0) and the gain (5) of the goldens' recipe. */
+  readonly seed?: number;
+  readonly gain?: number;
+  /** Goldens that must pass before the file takes its name. */
+  readonly verify?: readonly string[];
+  readonly provider?: Provider;
+  /** Whether to compute the SHA-256 of the bytes; default true. */
+  readonly hash?: boolean;
+  readonly onWarning?: (warning: Problem) => void;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Stops the compilation; nothing is left behind. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CompileResult {
+  readonly output?: string;
+  /** The bytes, where no output was named. */
+  readonly model?: Uint8Array;
+  readonly bytes: number;
+  readonly sha256?: string;
+  readonly opset: number;
+  readonly irVersion: number;
+  /** Open sizes are given by name. */
+  readonly inputs: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly (number | string)[] }[];
+  readonly outputs: CompileResult['inputs'];
+  readonly nodes: number;
+  readonly parameters: number;
+  /** At the image size; null where sizes are open and no figure can be given. Computed when read. */
+  readonly gflops: number | null;
+  readonly seconds: number;
+  readonly warnings: readonly string[];
+  readonly verification?: VerifyReport;
+}
+
+/** Throws Problem for everything that is the input's, the options' or the environment's fault. */
+export async function compile(options: CompileOptions): Promise<CompileResult> {
+  const started = performance.now();
+  const warnings: string[] = [];
+  const warn = (warning: Problem): void => {
+    warnings.push(formatProblem(warning, 'warning'));
+    options.onWarning?.(warning);
+  };
+  stopIfAborted(options.signal);
+  const weights = weightsFor(options);
+  try {
+    const target = options.output === undefined ? new MemoryFile() : atomicFile(options.output);
+    try {
+      const hash = options.hash === false ? undefined : createHash('sha256');
+      const { written, gflops } = await write({ ...options, warn, weights: weights.source }, hashing(target, hash));
+      target.flush();
+      const verification = options.verify && options.verify.length > 0 ? await verified(target, options.verify, options) : undefined;
+      stopIfAborted(options.signal);
+      if (verification && verification.failed > 0) {
+        target.abort();
+        return result({ written, gflops, warnings, started, hash: hash?.digest('hex'), verification });
+      }
+      target.commit();
+      return result({ written, gflops, warnings, started, hash: hash?.digest('hex'), verification, output: options.output, model: target instanceof MemoryFile ? target.bytes() : undefined });
+    } catch (error) {
+      target.abort();
+      throw error;
+    }
+  } finally {
+    weights.close();
+  }
+}
+
+function weightsFor({ weights, seed = DEFAULT_SEED.seed, gain = DEFAULT_SEED.gain }: CompileOptions): { source: WeightSource; close(): void } {
+  return weights === undefined ? { source: seededWeights({ seed, gain }), close: () => undefined } : openWeights(weights);
+}
+
+/** The options with the weights opened. */
+type Ready = Omit<CompileOptions, 'weights'> & GraphOptions;
+
+async function write(options: Ready, sink: ByteSink): Promise<{ written: Written; gflops: () => number | null }> {
+  const hooks = {
+    sink,
+    producerVersion: version(),
+    pause: async (done: number, total: number): Promise<void> => {
+      options.onProgress?.({ stage: 'write', done, total });
+      // Lets timers, signals and the caller's own work run between stretches of writing.
+      await new Promise((resume) => setImmediate(resume));
+      stopIfAborted(options.signal);
+    },
+  };
+  if (options.module) {
+    if (options.model !== undefined) throw new Problem('bad-option', 'give a model or a module, not both');
+    const request = { ...options, ...options.module };
+    return { written: await writeModule(request, library, hooks), gflops: () => null };
+  }
+  if (options.model === undefined) throw new Problem('bad-option', 'nothing to compile', { help: 'Name a yaml, or a module with --module.' });
+  const { source, scale } = readModel(options.model, options.scale);
+  const request = { ...options, ...(scale === undefined ? {} : { scale }) };
+  const prepared = await prepare(source, request, library);
+  stopIfAborted(options.signal);
+  return { written: await writeNetwork(prepared, request, hooks), gflops: () => rounded(gflopsOf(prepared)) };
+}
+
+const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
+
+interface Outcome {
+  readonly written: Written;
+  readonly gflops: () => number | null;
+  readonly warnings: readonly string[];
+  readonly started: number;
+  readonly hash: string | undefined;
+  readonly verification: VerifyReport | undefined;
+  readonly output?: string | undefined;
+  readonly model?: Uint8Array | undefined;
+}
+
+function result({ written, gflops, warnings, started, hash, verification, output, model }: Outcome): CompileResult {
+  const named = ({ name, dtype, shape }: Written['inputs'][number]): CompileResult['inputs'][number] => ({ name, dtype, shape: shape.map((extent) => (typeof extent === 'number' ? extent : show(extent))) });
+  return {
+    ...(output === undefined ? {} : { output }),
+    ...(model === undefined ? {} : { model }),
+    bytes: written.bytes,
+    ...(hash === undefined ? {} : { sha256: hash }),
+    opset: written.opset,
+    irVersion: written.irVersion,
+    inputs: written.inputs.map(named),
+    outputs: written.outputs.map(named),
+    nodes: written.nodes,
+    parameters: written.parameters,
+    get gflops() {
+      return gflops();
+    },
+    seconds: Math.round(performance.now() - started) / 1000,
+    warnings,
+    ...(verification ? { verification } : {}),
+  };
+}
+
+async function verified(target: AtomicFile | MemoryFile, goldens: readonly string[], options: CompileOptions): Promise<VerifyReport> {
+  options.onProgress?.({ stage: 'verify', done: 0, total: goldens.length });
+  const { verify } = await import('./verify.js');
+  const model = target instanceof MemoryFile ? target.bytes() : target.temporary;
+  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}) });
+}
+
+export function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new Problem('aborted', 'stopped before the work was done', { cause: signal.reason });
+}
+
+const hashing = (sink: ByteSink, hash: ReturnType<typeof createHash> | undefined): ByteSink =>
+  hash
+    ? {
+        write(bytes) {
+          hash.update(bytes);
+          sink.write(bytes);
+        },
+      }
+    : sink;
+
+/** A file that stays in memory. */
+class MemoryFile implements ByteSink {
+  private readonly parts: Uint8Array[] = [];
+  write(bytes: Uint8Array): void {
+    this.parts.push(bytes.slice());
+  }
+  bytes(): Uint8Array {
+    return Buffer.concat(this.parts);
+  }
+  flush(): void {}
+  commit(): void {}
+  abort(): void {
+    this.parts.length = 0;
+  }
+}

@@ -1,0 +1,82 @@
+/** What a yaml may name, with everything that `modules` tells. */
+import { Problem, nearest } from '../errors.js';
+import type { Family } from '../ir/network.js';
+import { moduleGraph } from '../compile.js';
+import { positional, showLiteral, usage, type AnyModule } from '../module.js';
+import { OPSETS } from '../onnx/emit.js';
+import { adapt, dialectOf, namesOf, resolve } from '../yaml/dialects.js';
+import { library } from '../../ops/index.js';
+
+export interface ModuleEntry {
+  /** As a yaml spells it. */
+  readonly name: string;
+  readonly families: readonly Family[];
+  readonly usage: string;
+  readonly doc: string;
+  readonly source: string;
+  readonly args: readonly { readonly name: string; readonly type: string; readonly doc: string; readonly default?: string }[];
+  readonly constraints: readonly string[];
+  readonly repeats: 'stack' | 'inside';
+  /** Least opset at which its example compiles. */
+  readonly leastOpset: number;
+  /** Arguments of a row that compiles. */
+  readonly example: string;
+}
+
+const families: readonly Family[] = ['yolov5', 'ultralytics'];
+
+/** All modules; one that both families spell alike appears once. */
+export async function listModules(family?: Family): Promise<readonly ModuleEntry[]> {
+  const entries: ModuleEntry[] = [];
+  for (const each of family ? [family] : families) {
+    for (const name of namesOf(dialectOf({ family: each }), library.names)) {
+      const entry = await entryOf(name, each);
+      const same = entries.findIndex((known) => known.name === name && known.usage === entry.usage && known.doc === entry.doc);
+      if (same < 0) entries.push(entry);
+      else entries[same] = { ...entries[same]!, families: [...entries[same]!.families, each] };
+    }
+  }
+  return entries.sort((a, b) => a.name.localeCompare(b.name, 'en'));
+}
+
+/** One module. Throws Problem('unknown-module') with the nearest name. */
+export async function findModule(name: string, family?: Family): Promise<ModuleEntry> {
+  const known = families.filter((each) => (family === undefined || each === family) && namesOf(dialectOf({ family: each }), library.names).includes(name));
+  if (known.length === 0) {
+    const names = (family ? [family] : families).flatMap((each) => namesOf(dialectOf({ family: each }), library.names));
+    const near = nearest(name, names);
+    throw new Problem('unknown-module', `there is no module ${name}`, { help: `${near.length > 0 ? `Did you mean ${near[0]}? ` : ''}\`yolonnx modules\` lists all.` });
+  }
+  return { ...(await entryOf(name, known[0]!)), families: known };
+}
+
+async function entryOf(name: string, family: Family): Promise<ModuleEntry> {
+  const alias = resolve(dialectOf({ family }), name);
+  const module = adapt(await library.load(alias.file), alias, { keys: {} });
+  return {
+    name,
+    families: [family],
+    usage: usage(module),
+    doc: module.doc,
+    source: module.source,
+    args: positional(module.args).map(([arg, { type, doc, optional, default: value }]) => ({ name: arg, type, doc, ...(optional ? { default: showLiteral(value) } : {}) })),
+    constraints: module.constraints ?? [],
+    repeats: module.repeats,
+    leastOpset: await leastOpset(name, family, module),
+    example: showLiteral(module.example.args),
+  };
+}
+
+/** Tries opsets upwards with the module's own example. */
+async function leastOpset(name: string, family: Family, module: AnyModule): Promise<number> {
+  const inputs = module.example.inputs as readonly (readonly [number, number, number, number])[];
+  for (let opset: number = OPSETS.least; opset < OPSETS.most; opset++) {
+    try {
+      await moduleGraph({ module: name, family, args: module.example.args, inputs, opset, repeats: module.example.n ?? 1 }, library);
+      return opset;
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'unsupported-opset') throw error;
+    }
+  }
+  return OPSETS.most;
+}

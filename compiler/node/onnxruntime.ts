@@ -1,0 +1,74 @@
+/** onnxruntime-node, loaded when first needed: it is an optional dependency of 46 MB. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Problem } from '../errors.js';
+
+export type Ort = typeof import('onnxruntime-node');
+
+const PACKAGE = 'onnxruntime-node';
+
+/** Fetches what the npm package leaves out, the CUDA libraries; Linux on x64 only. Overrides a `skip` in .npmrc. */
+export const INSTALL_CUDA = 'ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node';
+
+let loaded: Promise<Ort> | undefined;
+
+/**
+ * Loads onnxruntime-node once. TF32 is switched off (NVIDIA_TF32_OVERRIDE=0) unless the environment says otherwise:
+ * it cannot be set per session from Node, and CUDA's libraries read it when they load.
+ * Throws Problem('missing-provider') when the package is not there or does not load.
+ */
+export function loadOnnxruntime(): Promise<Ort> {
+  return (loaded ??= load());
+}
+
+async function load(): Promise<Ort> {
+  process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
+  try {
+    const { default: ort } = (await import(PACKAGE)) as { default: Ort };
+    // Its messages on stderr repeat what it throws; the probe in a process of its own reads them where they say more.
+    ort.env.logLevel = 'fatal';
+    return ort;
+  } catch (error) {
+    throw missingPackage(error);
+  }
+}
+
+export function tf32Allowed(): boolean {
+  return process.env['NVIDIA_TF32_OVERRIDE'] !== '0';
+}
+
+function missingPackage(cause: unknown): Problem {
+  const absent = cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND';
+  return absent
+    ? new Problem('missing-provider', `${PACKAGE} is not installed, and verifying needs it`, { help: `npm install ${PACKAGE} (without a network for its CUDA files: ONNXRUNTIME_NODE_INSTALL=skip npm install ${PACKAGE})`, cause })
+    : new Problem('missing-provider', `${PACKAGE} does not load: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`, { help: `It supports Linux (glibc), macOS and Windows on x64 and arm64. npm rebuild ${PACKAGE} repairs a damaged installation.`, cause });
+}
+
+export interface Installation {
+  readonly version: string;
+  /** What to `require` in another process. */
+  readonly entry: string;
+  /** Where its native libraries are. */
+  readonly libraries: string;
+}
+
+/** Where onnxruntime-node is, without loading it; undefined when it is not installed. */
+export function findOnnxruntime(): Installation | undefined {
+  try {
+    const entry = createRequire(import.meta.url).resolve(PACKAGE);
+    const root = dirname(dirname(entry));
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    const abi = readdirSync(join(root, 'bin')).find((name) => name.startsWith('napi-')) ?? '';
+    return { version, entry, libraries: join(root, 'bin', abi, process.platform, process.arch) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The library of a provider that the npm package leaves out, where it should be. */
+export function cudaLibrary({ libraries }: Installation): { readonly name: string; readonly path: string; readonly there: boolean } {
+  const name = process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
+  const path = join(libraries, name);
+  return { name, path, there: existsSync(path) };
+}

@@ -1,0 +1,57 @@
+/** `summarize`: the table Ultralytics users know, without compiling. */
+import { gflopsOf, prepare } from '../compile.js';
+import type { Problem, Source } from '../errors.js';
+import type { Shape } from '../ir/extent.js';
+import { show } from '../ir/extent.js';
+import type { Literal } from '../ir/network.js';
+import { recordNetwork } from '../record.js';
+import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
+import { library } from '../../ops/index.js';
+import { readModel } from './model-file.js';
+
+export interface SummaryOptions {
+  /** The yaml: a path, or its name and text. */
+  readonly model: string | Source;
+  readonly scale?: string;
+  readonly imgsz?: readonly [height: number, width: number];
+  readonly nc?: number;
+  readonly onWarning?: (warning: Problem) => void;
+}
+
+export interface Summary {
+  readonly layers: readonly {
+    readonly index: number;
+    readonly from: number | readonly number[];
+    readonly n: number;
+    readonly params: number;
+    readonly module: string;
+    readonly args: readonly Literal[];
+    /** Shape of the layer's output, of each where it has several. */
+    readonly shape: readonly (number | string)[] | readonly (readonly (number | string)[])[];
+  }[];
+  readonly totals: {
+    /** All modules, as `len(list(model.modules()))`. */
+    readonly layers: number;
+    readonly parameters: number;
+    /** At the image size, to the decimal that the packages print. */
+    readonly gflops: number;
+  };
+}
+
+const plain = (shape: Shape): (number | string)[] => shape.map((extent) => (typeof extent === 'number' ? extent : show(extent)));
+
+export async function summarize(options: SummaryOptions): Promise<Summary> {
+  const { source, scale } = readModel(options.model, options.scale);
+  const request = { ...options, ...(scale === undefined ? {} : { scale }), ...(options.onWarning ? { warn: options.onWarning } : {}) };
+  const prepared = await prepare(source, request, library);
+  const [height, width] = prepared.imgsz;
+  const recorded = recordNetwork(prepared.network, { batch: 1, height, width }, { weights: seededWeights(DEFAULT_SEED) });
+  return {
+    layers: prepared.network.layers.map((layer, i) => {
+      const { params, shapes } = { params: recorded.layers[i]!.parameters, shapes: recorded.layers[i]!.shapes.map(plain) };
+      const from = layer.fromList ? layer.from : layer.from[0]!;
+      return { index: layer.index, from, n: layer.repeats, params, module: layer.module, args: layer.printed, shape: shapes.length === 1 ? shapes[0]! : shapes };
+    }),
+    totals: { layers: recorded.modules, parameters: recorded.parameters, gflops: Math.round(gflopsOf(prepared) * 10) / 10 },
+  };
+}

@@ -1,0 +1,81 @@
+/** `verify`: goldens against a model file, or against what each golden names, compiled on the spot. */
+import { dirname, join } from 'node:path';
+import { Problem } from '../errors.js';
+import { goldenWeights, type Golden } from '../golden.js';
+import type { ByteSource } from '../io.js';
+import type { Provider } from '../runner.js';
+import { verifyGoldens, type CaseResult, type VerifyReport } from '../verify.js';
+import { prepare, writeModule, writeNetwork, type GraphOptions } from '../compile.js';
+import { library } from '../../ops/index.js';
+import { stopIfAborted } from './compile.js';
+import { fileSource } from './files.js';
+import { findGoldens } from './goldens.js';
+import { nodeRunner, type RunnerOptions } from './runner.js';
+import { version } from './version.js';
+import { openWeights } from './weights.js';
+
+export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn' | 'onPass'>, RunnerOptions {
+  /** Golden files and folders of them. */
+  readonly goldens: readonly string[];
+  /** A model's path or bytes; without it every golden is compiled from what it names. */
+  readonly model?: string | Uint8Array;
+  readonly provider?: Provider;
+  /** In place of the goldens' own bounds: atol + rtol · max|wanted|. */
+  readonly atol?: number;
+  readonly rtol?: number;
+  readonly onCase?: (result: CaseResult) => void;
+  readonly onNote?: (note: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Throws Problem('missing-provider') when the provider cannot run here; failing cases are in the report. */
+export async function verify(options: VerifyFilesOptions): Promise<VerifyReport> {
+  const files = findGoldens(options.goldens);
+  const { model, atol, rtol, provider = 'auto' } = options;
+  for (const [name, value] of Object.entries({ atol, rtol })) {
+    if (value !== undefined && !(Number.isFinite(value) && value >= 0)) throw new Problem('bad-option', `${name} must be a number from 0 on, got ${value}`);
+  }
+  return verifyGoldens({
+    goldens: files.map((file) => () => {
+      stopIfAborted(options.signal);
+      return fileSource(file);
+    }),
+    model: async (golden, source) => model ?? (await compileGolden(golden, source, options)),
+    runner: nodeRunner(options.graphOptimizationLevel ? { graphOptimizationLevel: options.graphOptimizationLevel } : {}),
+    provider,
+    ...(atol === undefined && rtol === undefined ? {} : { tolerance: { ...(atol === undefined ? {} : { atol }), ...(rtol === undefined ? {} : { rtol }) } }),
+    ...(options.onCase ? { onCase: options.onCase } : {}),
+    ...(options.onNote ? { onNote: options.onNote } : {}),
+  });
+}
+
+/** Compiles what a golden names: its yaml or module, arguments, seed or weights. */
+export async function compileGolden(golden: Golden, source: ByteSource, options: GraphOptions = {}): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  const hooks = { sink: { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) }, producerVersion: version() };
+  const opened: { close(): void }[] = [];
+  const weights = goldenWeights(golden, source, (file) => {
+    const weightsFile = openWeights(join(dirname(golden.file), file));
+    opened.push(weightsFile);
+    return weightsFile.source;
+  });
+  const common = { ...options, weights };
+  try {
+    if (golden.kind === 'module') {
+      const inputs = golden.inputs.map(({ shape }) => mapShape(golden, shape));
+      await writeModule({ ...common, module: golden.module, args: golden.args, inputs, repeats: golden.n, ...(golden.family ? { family: golden.family } : {}) }, library, hooks);
+    } else {
+      const request = { ...common, imgsz: golden.imgsz, batch: golden.batch, ...(golden.scale === undefined ? {} : { scale: golden.scale }) };
+      const prepared = await prepare({ file: golden.yamlFile, text: golden.yaml }, request, library);
+      await writeNetwork(prepared, request, hooks);
+    }
+  } finally {
+    for (const file of opened) file.close();
+  }
+  return Buffer.concat(parts);
+}
+
+function mapShape(golden: Golden, shape: readonly number[]): readonly [number, number, number, number] {
+  if (shape.length === 4) return shape as unknown as readonly [number, number, number, number];
+  throw new Problem('bad-golden', `golden ${golden.file} has an input of shape [${shape.join(', ')}]; modules read [batch, channels, height, width]`);
+}
