@@ -99,7 +99,7 @@ function explain(error: unknown): number {
     io.err(`error[bad-option]: ${error.message}\n  help: \`yolonnx --help\` and \`yolonnx <command> --help\` list commands and options.`);
     return 2;
   }
-  const detail = error instanceof Error ? (process.env['YOLONNX_DEBUG'] ? error.stack : error.message) : String(error);
+  const detail = error instanceof Error ? (process.env.YOLONNX_DEBUG ? error.stack : error.message) : String(error);
   io.err(`error[internal]: ${detail ?? 'unknown'}\n  help: This is a fault of yolonnx. Please report it with the yaml and the command (YOLONNX_DEBUG=1 shows where).`);
   return 70;
 }

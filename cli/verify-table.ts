@@ -32,9 +32,8 @@ function numbers({ maxAbs, bound, maxRel }: Differences): string[] {
   return [maxAbs, bound, maxRel].map((value) => (value === 0 ? '0' : Number.isFinite(value) ? value.toExponential(1) : 'not finite'));
 }
 
-/** 1 only when it is: 0.9999999 is not rounded up. */
 function cosine(value: number): string {
-  return value === 1 ? '1' : (Math.floor(value * 1e9) / 1e9).toFixed(9);
+  return value.toFixed(9);
 }
 
 /** What a failed row cannot say. */

@@ -210,6 +210,6 @@ export class Builder extends TensorOps {
 /** Records one module: what its `build` returns, as a list. */
 export function buildModule(g: Builder, module: AnyModule, inputs: readonly FeatureMap[], bound: Readonly<Record<string, unknown>>): readonly Value[] {
   const x = module.inputs === 'many' ? inputs : inputs[0]!;
-  const result = module.build(g, x as FeatureMap & readonly FeatureMap[], bound as { readonly n: number });
+  const result = module.build(g, x, bound as { readonly n: number });
   return Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
 }

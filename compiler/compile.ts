@@ -57,6 +57,8 @@ export interface ModuleOptions extends GraphOptions {
 export interface EmitHooks {
   readonly sink: ByteSink;
   readonly producerVersion: string;
+  /** For the metadata: YYYY-MM-DD. */
+  readonly date: string;
   readonly pause?: (written: number, total: number) => Promise<void> | undefined;
 }
 
@@ -87,6 +89,8 @@ export interface Prepared {
 const DEFAULT_SIZE = 640;
 const MAX_SIZE = 16_384;
 const MAX_BATCH = 4096;
+/** Of one size of a lone module's input. */
+const MAX_EXTENT = 2 ** 24;
 
 /** yaml text → scaled network with channels inferred, stride measured, image size rounded to the stride. */
 export async function prepare(source: Source, options: NetworkOptions, library: ModuleLibrary): Promise<Prepared> {
@@ -130,17 +134,34 @@ export function networkGraph(prepared: Prepared, options: NetworkOptions): { rec
 /** A whole model, written to the sink. */
 export async function writeNetwork(prepared: Prepared, options: NetworkOptions, hooks: EmitHooks): Promise<Written> {
   const { recorded, graph, weights } = networkGraph(prepared, options);
-  return write(graph, recorded, weights, options, hooks, prepared.network.name, metadataOf(prepared, options, recorded));
+  return write(graph, recorded, weights, options, hooks, prepared.network.name, metadataOf(prepared, options, recorded, hooks.date));
+}
+
+/** The given sizes say how open ones relate: of maps 16, 8 and 4 high, the first is always 4 times as high as the last. */
+function openSize(name: 'height' | 'width', size: number, inputs: ModuleOptions['inputs']): Extent {
+  const sizes = inputs.map((shape) => shape[name === 'height' ? 2 : 3]);
+  const unit = sizes.reduce(greatestCommonDivisor);
+  const first = sizes[0]! / unit;
+  return mul(size / unit, input(first === 1 ? name : `${name}/${first}`));
+}
+
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+
+function checkInputs(inputs: ModuleOptions['inputs']): void {
+  for (const shape of inputs) {
+    if (shape.length === 4 && shape.every((size) => Number.isInteger(size) && size >= 1 && size <= MAX_EXTENT)) continue;
+    throw new Problem('bad-option', `an input is [batch, channels, height, width] with sizes from 1 on, got [${shape.join(', ')}]`, { help: 'Give a shape such as --input 1x64x20x20.' });
+  }
 }
 
 export async function moduleGraph(options: ModuleOptions, library: ModuleLibrary): Promise<{ recorded: Recorded; graph: Graph; weights: WeightSource }> {
   const family = options.family ?? 'yolov5';
+  checkInputs(options.inputs);
   const { layer } = await bindModule(library, { family, name: options.module, args: options.args, n: options.repeats ?? 1, inputs: options.inputs.map((shape) => shape[1]) });
   const weights = options.weights ?? seededWeights(DEFAULT_SEED);
   const { dynamic = 'none' } = options;
-  const shapes = options.inputs.map(([n, c, h, w], i) => {
-    const open = (name: string): Extent => input(i === 0 ? name : `${name}${i}`);
-    return [dynamic === 'none' ? n : input('batch'), c, dynamic === 'all' ? open('height') : h, dynamic === 'all' ? open('width') : w] as const;
+  const shapes = options.inputs.map(([n, c, h, w]) => {
+    return [dynamic === 'none' ? n : input('batch'), c, dynamic === 'all' ? openSize('height', h, options.inputs) : h, dynamic === 'all' ? openSize('width', w, options.inputs) : w] as const;
   });
   const warn = (message: string): void => options.warn?.(new Problem('bad-argument', message));
   const recorded = recordModule(layer, shapes, { weights, warn, namedActivations: family === 'yolov5' });

@@ -4,7 +4,7 @@ import type { Golden, GoldenTensor, ModelGolden } from './golden.js';
 /** What computed the result. TF32 keeps 10 bits of each factor's fraction, as float16 does. */
 export type Arithmetic = 'float32' | 'cuda-float32' | 'cuda-tf32' | 'float16';
 
-/** `features`: a module's output. `coefficients`: mask coefficients, prototypes, angles. `class`: an index. */
+/** `features`: a module's output. `coefficients`: mask coefficients, prototypes, angles. `class`: an index, exact. */
 export type Meaning = 'pixels' | 'probability' | 'features' | 'coefficients' | 'class';
 
 /**
@@ -20,8 +20,7 @@ const BOUNDS = {
   probability: { 'float32': 5e-6, 'cuda-float32': 5e-5, 'cuda-tf32': 1e-2, 'float16': 1e-2 },
   features: { 'float32': 1e-5, 'cuda-float32': 1e-4, 'cuda-tf32': 1e-2, 'float16': 1e-2 },
   coefficients: { 'float32': 5e-5, 'cuda-float32': 5e-4, 'cuda-tf32': 1e-2, 'float16': 1e-2 },
-  class: { 'float32': 0, 'cuda-float32': 0, 'cuda-tf32': 0, 'float16': 0 },
-} as const satisfies Record<Meaning, Record<Arithmetic, number>>;
+} as const satisfies Record<Exclude<Meaning, 'class'>, Record<Arithmetic, number>>;
 
 /** No bound is below this many times PyTorch's own float32 error. */
 const ERROR_FACTOR = 20;
@@ -58,6 +57,7 @@ export interface Bounds {
 
 export function boundOf(part: Part, largest: number, arithmetic: Arithmetic, { atol, rtol }: Tolerance): number {
   if (atol !== undefined || rtol !== undefined) return (atol ?? 0) + (rtol ?? 0) * largest;
+  if (part.meaning === 'class') return 0;
   const scale = part.meaning === 'features' || part.meaning === 'coefficients' ? Math.max(1, largest) : 1;
   return Math.max(BOUNDS[part.meaning][arithmetic] * scale, ERROR_FACTOR * part.f32Error);
 }

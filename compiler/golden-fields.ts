@@ -20,7 +20,8 @@ export class Fields {
   }
 
   text(key: string): string {
-    return this.metadata.get(key) || this.fail(key, 'is missing');
+    const text = this.metadata.get(key);
+    return text === undefined || text === '' ? this.fail(key, 'is missing') : text;
   }
 
   word<const W extends string>(key: string, words: readonly W[]): W {

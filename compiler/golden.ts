@@ -123,7 +123,8 @@ function modelFields(fields: Fields, outputs: readonly GoldenTensor[]): Omit<Mod
   return {
     yaml,
     yamlFile: fields.optional('yaml_file') ?? `${fields.text('case')}.yaml`,
-    scale: fields.optional('scale') || undefined,
+    // An empty text where the yaml has no scales.
+    scale: fields.optional('scale') === '' ? undefined : fields.optional('scale'),
     family: fields.word('family', families),
     head: fields.text('head'),
     imgsz: fields.pair('imgsz'),

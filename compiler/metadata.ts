@@ -9,13 +9,8 @@ import type { Recorded } from './record.js';
 
 export type Metadata = readonly (readonly [key: string, value: string])[];
 
-/** YYYY-MM-DD; SOURCE_DATE_EPOCH (seconds) makes files reproducible across days. */
-function today(): string {
-  const epoch = globalThis.process?.env?.['SOURCE_DATE_EPOCH'];
-  return new Date(epoch !== undefined && /^\d{1,12}$/.test(epoch) ? Number(epoch) * 1000 : Date.now()).toISOString().slice(0, 10);
-}
-
-export function metadataOf({ network, stride, imgsz }: Prepared, options: NetworkOptions, { graph }: Recorded): Metadata {
+/** `date` is YYYY-MM-DD: the same compilation gives the same file all day. */
+export function metadataOf({ network, stride, imgsz }: Prepared, options: NetworkOptions, { graph }: Recorded, date: string): Metadata {
   const last = network.layers.at(-1)!;
   const batch = options.batch ?? 1;
   const dynamic = (options.dynamic ?? 'none') !== 'none';
@@ -23,7 +18,7 @@ export function metadataOf({ network, stride, imgsz }: Prepared, options: Networ
   return [
     ['description', `Ultralytics ${prettyName(network.name, network.scale)} model`],
     ['author', 'yolonnx'],
-    ['date', today()],
+    ['date', date],
     ['version', '8.4.0'],
     ['license', 'that of the yaml and its weights'],
     ['docs', 'https://docs.ultralytics.com'],
@@ -34,7 +29,7 @@ export function metadataOf({ network, stride, imgsz }: Prepared, options: Networ
     ['imgsz', showLiteral(imgsz)],
     ['names', pythonDict(namesOf(network).map((name, i) => [i, name]))],
     ['args', pythonDict(Object.entries(args))],
-    ['channels', String(graph.inputs[0]!.shape[1] as number)],
+    ['channels', String(graph.inputs[0]!.shape[1])],
     ['end2end', 'False'],
   ];
 }

@@ -106,12 +106,13 @@ export function positional(args: Args): [string, Reader<unknown>][] {
   return Object.entries(args).filter(([, reader]) => reader.kind !== 'preset');
 }
 
+/** A value as Python writes it. */
 export function showLiteral(value: unknown): string {
   if (value === null || value === undefined) return 'None';
   if (value === true) return 'True';
   if (value === false) return 'False';
   if (Array.isArray(value)) return `[${value.map(showLiteral).join(', ')}]`;
-  return typeof value === 'string' ? `'${value}'` : String(value as number);
+  return typeof value === 'number' ? String(value) : `'${value as string}'`;
 }
 
 // --- readers ---------------------------------------------------------------------------------------------------

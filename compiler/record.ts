@@ -106,7 +106,8 @@ export function recordModule({ definition, bound, copies }: BoundLayer, shapes: 
     name: shapes.length === 1 ? 'x' : `x${i}`,
     dtype: 'float32',
     shape,
-    axes: ['batch', 'channels', 'height', 'width'],
+    // One name stands for one size: that of another map gets a number.
+    axes: ['batch', 'channels', 'height', 'width'].map((name, axis) => (shape[axis] === shapes[0]![axis] ? name : `${name}${i}`)),
   }));
   const values = recordCopies(definition, bound, copies, inputs, recording, nodes, '');
   const outputs = values.map((value, i): Output => ({ name: values.length === 1 ? 'y' : `y${i}`, value, axes: ['batch'] }));

@@ -72,7 +72,7 @@ function extrapolated(at: (h: number, w: number) => Macs, cell: number, height: 
   const samples = first.functional ? 4 : planned;
   const counts = [first.total];
   while (counts.length < samples) counts.push(at(cell, cell * (counts.length + 1)).total);
-  const [one, two = 2 * one!, three = 2 * two - one!, four] = counts as [number, number?, number?, number?];
+  const [one, two = 2 * one, three = 2 * two - one, four] = counts as [number, number?, number?, number?];
   if (four !== undefined && four - 3 * three + 3 * two - one !== 0) return undefined;
   const steps = cells - 1;
   return one + steps * (two - one) + Math.floor((steps * (steps - 1)) / 2) * (three - 2 * two + one);

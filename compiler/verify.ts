@@ -128,7 +128,7 @@ export async function verifyGolden(golden: Golden, model: Uint8Array | string, r
 
 function arithmeticOf(ran: Ran, { half }: VerifyOptions): Arithmetic {
   if (half) return 'float16';
-  if (!ran.nodes['CUDAExecutionProvider'] && !ran.nodes['WebGpuExecutionProvider']) return 'float32';
+  if (!ran.nodes.CUDAExecutionProvider && !ran.nodes.WebGpuExecutionProvider) return 'float32';
   return ran.tf32 ? 'cuda-tf32' : 'cuda-float32';
 }
 

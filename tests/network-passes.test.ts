@@ -81,7 +81,7 @@ describe('channel inference', () => {
 
   test('a repeat count goes inside, or makes copies', async () => {
     const { layers } = await bind(V8.replace('0.33', '1'), '[-1, 1, Conv, [64]]', '[-1, 3, C3, [64]]', '[-1, 3, Conv, [64]]', '[-1, 2, EMA, []]');
-    expect(layers.map(({ copies, bound }) => [copies, bound['n']])).toEqual([[1, 1], [1, 3], [3, 1], [2, 1]]);
+    expect(layers.map(({ copies, bound }) => [copies, bound.n])).toEqual([[1, 1], [1, 3], [3, 1], [2, 1]]);
   });
 
   test('defaults are filled in', async () => {

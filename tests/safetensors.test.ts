@@ -46,7 +46,7 @@ describe('safetensors', () => {
   test('a tensor called __proto__ is a tensor like any other', () => {
     const file = read(withHeader('{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', bytesOf(Float32Array.of(3))));
     expect([...file.readTensor('__proto__')]).toEqual([3]);
-    expect(({} as Record<string, unknown>)['dtype']).toBeUndefined();
+    expect(({} as Record<string, unknown>).dtype).toBeUndefined();
   });
 
   test('padding after the header and names with colons and quotes are fine', () => {

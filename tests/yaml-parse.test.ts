@@ -69,7 +69,7 @@ describe('places', () => {
   test('through anchors, aliases and merge keys', () => {
     expect(written('base: &b {args: &a [64, 3], nc: 5}\n<<: *b\nbackbone:\n  - [-1, 1, Conv, *a]\nhead: []\n').slice(3)).toEqual(['Conv', '*a', '64', '3']);
     const { keys, nc } = parse('base: &b {nc: 5, deep: [1]}\n<<: *b\nbackbone:\n  - [-1, 1, Conv, [64]]\nhead: []\n');
-    expect([nc, keys['deep']]).toEqual([5, [1]]);
+    expect([nc, keys.deep]).toEqual([5, [1]]);
     expect(parse('base: &b {nc: 5}\n<<: *b\nnc: 6\nbackbone:\n  - [-1, 1, Conv, [64]]\nhead: []\n').nc).toBe(6);
   });
 

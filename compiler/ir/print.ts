@@ -1,12 +1,15 @@
 /**
  * The text form of a graph: what `show` prints and what the fixtures of passes are written in (text.ts reads it back).
  *
- *     input images: float32[1, 3, 64, 64]
- *     %0: float32[1, 16, 32, 32] = Conv(images, model.0.conv.weight[16, 3, 3, 3]) {kernel: [3, 3], group: 1} @ model.0.conv
- *     output output0 = %0
+ *     input images: float32[batch, 3, 64, 64]
+ *     %0: float32[batch, 16, 32, 32] = Conv(images, model.0.conv.weight[16, 3, 3, 3]) {kernel: [3, 3], group: 1} @ model.0.conv
+ *     %1: float32[batch, 16, 32, 32] = call Scale(%0, {2}[1])
+ *       | input x0: float32[batch, 16, 32, 32]
+ *       | …
+ *     output output0 = %1
  */
-import { show, showShape } from './extent.js';
-import type { Graph, Node, Value } from './graph.js';
+import { isStatic, show, showShape } from './extent.js';
+import type { Graph, Node, Param, TensorType, Value } from './graph.js';
 
 /** Constants with more elements are cut in the text, unless all are wanted. */
 const SHORT = 8;
@@ -16,11 +19,11 @@ export function print(graph: Graph, options: { readonly indent?: string; readonl
   const names = new Map<Value, string>(graph.inputs.map((input) => [input, input.name]));
   let next = 0;
   const operand = (value: Value): string => {
-    if (value.kind === 'param') return `${value.key}${showShape(value.shape)}`;
+    if (value.kind === 'param') return printParam(value);
     if (value.kind === 'constant') return printConstant(value, options.whole ?? false);
     return names.get(value) ?? '%?';
   };
-  const lines = graph.inputs.map(({ name, dtype, shape }) => `${indent}input ${name}: ${dtype}${showShape(shape)}`);
+  const lines = graph.inputs.map((input) => `${indent}input ${input.name}: ${input.dtype}${showShape(input.shape)}${printAxes(input, input.axes)}`);
   for (const node of graph.nodes) {
     const outputs = node.outputs.map((value) => {
       const name = `%${next++}`;
@@ -30,8 +33,19 @@ export function print(graph: Graph, options: { readonly indent?: string; readonl
     lines.push(`${indent}${outputs.join(', ')} = ${nameOf(node)}(${node.inputs.map(operand).join(', ')})${printAttributes(node.attrs)}${node.scope === '' ? '' : ` @ ${node.scope}`}`);
     if (node.kind !== 'op' && node.body) lines.push(print(node.body, { ...options, indent: `${indent}  | ` }));
   }
-  for (const { name, value } of graph.outputs) lines.push(`${indent}output ${name} = ${operand(value)}`);
+  for (const { name, value, axes } of graph.outputs) lines.push(`${indent}output ${name} = ${operand(value)}${printAxes(value, axes)}`);
   return lines.join('\n');
+}
+
+/** What the file calls open sizes, where it is not what they are called here. */
+function printAxes({ shape }: TensorType, axes: readonly string[] | undefined): string {
+  if (!axes || isStatic(shape) || shape.every((extent, i) => typeof extent === 'number' || show(extent) === (axes[i] ?? show(extent)))) return '';
+  return printAttributes({ axes });
+}
+
+/** A tensor that is not trained says so. */
+function printParam({ key, kept, dtype, shape }: Param): string {
+  return `${kept ? 'kept ' : ''}${key}${dtype === 'float32' ? '' : `: ${dtype}`}${showShape(shape)}`;
 }
 
 function nameOf(node: Node): string {
@@ -47,6 +61,7 @@ function printConstant({ dtype, shape, data }: Value & { readonly kind: 'constan
 
 /** The shortest decimal that is the same float32. */
 function shortest(value: number, dtype: string): string {
+  if (Object.is(value, -0)) return '-0';
   if (dtype !== 'float32' || !Number.isFinite(value)) return String(value);
   for (let digits = 6; digits < 10; digits++) {
     const text = String(Number(value.toPrecision(digits)));
@@ -62,5 +77,5 @@ function printAttributes(attrs: object): string {
 
 function printAttribute(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(printAttribute).join(', ')}]`;
-  return typeof value === 'symbol' ? show(value) : String(value as number);
+  return typeof value === 'symbol' ? show(value) : String(value);
 }

@@ -11,7 +11,7 @@ import type { WeightSource } from '../weights/source.js';
 import { library } from '../../ops/index.js';
 import { atomicFile, type AtomicFile } from './files.js';
 import { readModel } from './model-file.js';
-import { version } from './version.js';
+import { today, version } from './version.js';
 import { openWeights } from './weights.js';
 
 export interface Progress {
@@ -111,6 +111,7 @@ async function write(options: Ready, sink: ByteSink): Promise<{ written: Written
   const hooks = {
     sink,
     producerVersion: version(),
+    date: today(),
     pause: async (done: number, total: number): Promise<void> => {
       options.onProgress?.({ stage: 'write', done, total });
       // Lets timers, signals and the caller's own work run between stretches of writing.
@@ -196,8 +197,12 @@ class MemoryFile implements ByteSink {
   bytes(): Uint8Array {
     return Buffer.concat(this.parts);
   }
-  flush(): void {}
-  commit(): void {}
+  flush(): void {
+    // Nothing is buffered.
+  }
+  commit(): void {
+    // It has no name to take.
+  }
   abort(): void {
     this.parts.length = 0;
   }

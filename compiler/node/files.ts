@@ -163,12 +163,13 @@ function attempt<T>(code: 'unreadable' | 'unwritable', path: string, step: () =>
   try {
     return step();
   } catch (error) {
-    if (error instanceof Problem || !(error instanceof Error) || !('code' in error)) throw error;
-    throw fileProblem(code, path, String(error.code), error);
+    const system = (error as NodeJS.ErrnoException).code;
+    if (error instanceof Problem || typeof system !== 'string') throw error;
+    throw fileProblem(code, path, system, error);
   }
 }
 
-function fileProblem(code: 'unreadable' | 'unwritable', path: string, system: string, cause: Error): Problem {
+function fileProblem(code: 'unreadable' | 'unwritable', path: string, system: string, cause: unknown): Problem {
   const verb = code === 'unreadable' ? 'read' : 'write';
   const [reason, help] = explain(code, path, system);
   return new Problem(code, `cannot ${verb} ${path}: ${reason}`, { help, cause });

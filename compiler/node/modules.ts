@@ -19,8 +19,9 @@ export interface ModuleEntry {
   readonly repeats: 'stack' | 'inside';
   /** Least opset at which its example compiles. */
   readonly leastOpset: number;
-  /** Arguments of a row that compiles. */
+  /** Arguments of a row that compiles, and the shapes of its inputs. */
   readonly example: string;
+  readonly exampleInputs: readonly (readonly number[])[];
 }
 
 const families: readonly Family[] = ['yolov5', 'ultralytics'];
@@ -64,6 +65,7 @@ async function entryOf(name: string, family: Family): Promise<ModuleEntry> {
     repeats: module.repeats,
     leastOpset: await leastOpset(name, family, module),
     example: showLiteral(module.example.args),
+    exampleInputs: module.example.inputs,
   };
 }
 

@@ -1,15 +1,23 @@
 /** onnxruntime-node, loaded when first needed: it is an optional dependency of 46 MB. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Problem } from '../errors.js';
 
 export type Ort = typeof import('onnxruntime-node');
 
 const PACKAGE = 'onnxruntime-node';
 
-/** Fetches what the npm package leaves out, the CUDA libraries; Linux on x64 only. Overrides a `skip` in .npmrc. */
-export const INSTALL_CUDA = 'ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node';
+/**
+ * The command that fetches what the npm package leaves out, the CUDA libraries; Linux on x64 only. The package's own
+ * script, run directly: `npm rebuild` passes it over without a word where `allowScripts` forbids it, and a `skip` in
+ * .npmrc would stop it but for the variable.
+ */
+export function cudaInstallCommand({ entry }: Installation): string {
+  const script = join(dirname(dirname(entry)), 'script', 'install.js');
+  const short = relative(process.cwd(), script);
+  return `ONNXRUNTIME_NODE_INSTALL=true node ${short.startsWith('..') ? script : short}`;
+}
 
 let loaded: Promise<Ort> | undefined;
 
@@ -23,7 +31,7 @@ export function loadOnnxruntime(): Promise<Ort> {
 }
 
 async function load(): Promise<Ort> {
-  process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
+  process.env.NVIDIA_TF32_OVERRIDE ??= '0';
   try {
     const { default: ort } = (await import(PACKAGE)) as { default: Ort };
     // Its messages on stderr repeat what it throws; the probe in a process of its own reads them where they say more.
@@ -35,14 +43,14 @@ async function load(): Promise<Ort> {
 }
 
 export function tf32Allowed(): boolean {
-  return process.env['NVIDIA_TF32_OVERRIDE'] !== '0';
+  return process.env.NVIDIA_TF32_OVERRIDE !== '0';
 }
 
 function missingPackage(cause: unknown): Problem {
-  const absent = cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND';
+  const absent = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
   return absent
     ? new Problem('missing-provider', `${PACKAGE} is not installed, and verifying needs it`, { help: `npm install ${PACKAGE} (without a network for its CUDA files: ONNXRUNTIME_NODE_INSTALL=skip npm install ${PACKAGE})`, cause })
-    : new Problem('missing-provider', `${PACKAGE} does not load: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`, { help: `It supports Linux (glibc), macOS and Windows on x64 and arm64. npm rebuild ${PACKAGE} repairs a damaged installation.`, cause });
+    : new Problem('missing-provider', `${PACKAGE} does not load: ${(cause as Error).message.split('\n')[0]}`, { help: `It supports Linux (glibc), macOS and Windows on x64 and arm64. npm rebuild ${PACKAGE} repairs a damaged installation.`, cause });
 }
 
 export interface Installation {

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { cudaLibrary, findOnnxruntime, INSTALL_CUDA, type Installation } from './onnxruntime.js';
+import { cudaInstallCommand, cudaLibrary, findOnnxruntime, type Installation } from './onnxruntime.js';
 import { profileFolder } from './profile.js';
 
 export const probed = ['cpu', 'cuda', 'webgpu'] as const;
@@ -56,23 +56,23 @@ export function probeProvider(provider: ProbedProvider): Promise<ProviderState> 
 async function probe(provider: ProbedProvider): Promise<ProviderState> {
   const installation = findOnnxruntime();
   if (!installation) return { provider, usable: false, missing: [], reason: 'onnxruntime-node is not installed', help: 'npm install onnxruntime-node' };
-  if (provider === 'cuda' && !cudaLibrary(installation).there) return withoutLibrary(cudaLibrary(installation).name);
+  if (provider === 'cuda' && !cudaLibrary(installation).there) return withoutLibrary(cudaLibrary(installation).name, installation);
   const { nodes, error, said } = await runProbe(provider, installation);
   if (error === undefined && nodes[names[provider]]) return { provider, usable: true, missing: [] };
   const missing = [...new Set([...librariesIn(said), ...(provider === 'cuda' ? await unresolved(installation) : [])])];
   const reason = error === undefined ? `it loads, but every node ran on ${Object.keys(nodes).join(', ')}` : reasonOf(error, said, missing);
-  const help = helpFor(provider, missing, said);
+  const help = helpFor(provider, missing, said, installation);
   return { provider, usable: false, missing, reason, ...(help === undefined ? {} : { help }) };
 }
 
-function withoutLibrary(name: string): ProviderState {
+function withoutLibrary(name: string, installation: Installation): ProviderState {
   const supported = process.platform === 'linux' && process.arch === 'x64';
   return {
     provider: 'cuda',
     usable: false,
     missing: [name],
     reason: `${name} is missing: npm installs onnxruntime-node without its CUDA libraries`,
-    help: supported ? `Run: ${INSTALL_CUDA}` : `onnxruntime-node has CUDA for Linux on x64 only, this is ${process.platform} on ${process.arch}.`,
+    help: supported ? `Run: ${cudaInstallCommand(installation)}` : `onnxruntime-node has CUDA for Linux on x64 only, this is ${process.platform} on ${process.arch}.`,
   };
 }
 
@@ -85,13 +85,14 @@ interface Probed {
 
 function runProbe(provider: ProbedProvider, { entry }: Installation): Promise<Probed> {
   const profile = profileFolder();
-  const env = { ...process.env, NVIDIA_TF32_OVERRIDE: process.env['NVIDIA_TF32_OVERRIDE'] ?? '0' };
+  const env = { ...process.env, NVIDIA_TF32_OVERRIDE: process.env.NVIDIA_TF32_OVERRIDE ?? '0' };
   const options = { env, timeout: TIME_LIMIT_S * 1000, killSignal: 'SIGKILL', maxBuffer: 16 * 2 ** 20 } as const;
   return new Promise((resolve) => {
     execFile(process.execPath, ['-e', PROBE_SCRIPT, entry, provider, profile.prefix, PROBE_MODEL], options, (failure, stdout, said) => {
       try {
-        const answer = JSON.parse(stdout.trim().split('\n').at(-1) || '{"error":""}') as { error?: string };
-        if (answer.error !== undefined && answer.error !== '') resolve({ nodes: {}, error: answer.error, said });
+        // Nothing on stdout: the process ended before it could answer.
+        const answer = JSON.parse(stdout.trim().split('\n').at(-1)! || '{}') as { error?: string };
+        if (answer.error !== undefined) resolve({ nodes: {}, error: answer.error, said });
         else if (failure?.killed) resolve({ nodes: {}, error: `it did not answer within ${TIME_LIMIT_S} seconds`, said });
         else if (failure) resolve({ nodes: {}, error: `it ended the process (${failure.signal ?? `exit code ${failure.code}`})`, said });
         else resolve({ nodes: profile.count(), said });
@@ -126,18 +127,18 @@ function reasonOf(error: string, said: string, missing: readonly string[]): stri
   return cuda ?? shortMessage(error);
 }
 
-function helpFor(provider: ProbedProvider, missing: readonly string[], said: string): string | undefined {
+function helpFor(provider: ProbedProvider, missing: readonly string[], said: string, installation: Installation): string | undefined {
   const has = (pattern: RegExp): RegExpExecArray | null => pattern.exec(missing.join('\n'));
   if (provider === 'webgpu') return has(/libvulkan/) ? "Install a Vulkan loader (libvulkan1) and the GPU's Vulkan driver." : 'WebGPU needs a GPU with a driver for Vulkan, Metal or Direct3D 12.';
   if (provider === 'cpu') return 'npm rebuild onnxruntime-node repairs a damaged installation.';
-  if (has(/libonnxruntime_/)) return `Run: ${INSTALL_CUDA}`;
+  if (has(/libonnxruntime_/)) return `Run: ${cudaInstallCommand(installation)}`;
   if (has(/libcuda\.so/)) return 'Install the NVIDIA driver; in a container, start it with GPU access (docker run --gpus all).';
   const toolkit = has(/lib(?:cublas|cublasLt|cudart|nvrtc)\.so\.(\d+)/)?.[1];
   if (toolkit) return `Install the CUDA ${toolkit} runtime libraries (cuBLAS, cuRAND, cuFFT) and cuDNN 9, and name their folders in LD_LIBRARY_PATH.`;
   const cudnn = has(/libcudnn\w*\.so\.(\d+)/)?.[1];
   if (cudnn) return `Install cuDNN ${cudnn}, and name its folder in LD_LIBRARY_PATH.`;
   if (missing.length) return 'Install them, and name their folders in LD_LIBRARY_PATH.';
-  if (/driver version is insufficient/.test(said)) return 'The NVIDIA driver is older than the CUDA libraries: update it.';
+  if (said.includes('driver version is insufficient')) return 'The NVIDIA driver is older than the CUDA libraries: update it.';
   return 'Check with nvidia-smi that a GPU is there and free.';
 }
 

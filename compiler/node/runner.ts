@@ -25,7 +25,7 @@ export function nodeRunner({ graphOptimizationLevel = 'all' }: RunnerOptions = {
         return await OrtSession.create(ort, model, { provider, name, notes, graphOptimizationLevel });
       } catch (error) {
         if (provider !== 'auto' || name === 'cpu') throw error;
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = (error as Error).message;
         return OrtSession.create(ort, model, { provider, name: 'cpu', notes: [`running on the CPU: CUDA failed (${reason})`], graphOptimizationLevel });
       }
     },
@@ -34,7 +34,7 @@ export function nodeRunner({ graphOptimizationLevel = 'all' }: RunnerOptions = {
 
 /** The provider to ask onnxruntime for. Throws Problem('missing-provider') when it cannot run here, 'bad-option' when there is no such. */
 async function choose(provider: Provider): Promise<{ name: string; notes: readonly string[] }> {
-  if (!providers.includes(provider)) throw new Problem('bad-option', `unknown provider ${String(provider)}`, { help: `Providers are ${providers.join(', ')}.` });
+  if (!providers.includes(provider)) throw new Problem('bad-option', `unknown provider ${provider as string}`, { help: `Providers are ${providers.join(', ')}.` });
   if (provider === 'cpu') return { name: 'cpu', notes: [] };
   const state = await probeProvider(provider === 'auto' ? 'cuda' : provider);
   if (state.usable) return { name: state.provider, notes: [] };
@@ -141,7 +141,7 @@ function toFloat32({ type, data }: OrtTensor): Float32Array {
 }
 
 function modelProblem(verb: 'load' | 'run', error: unknown): Problem {
-  const message = shortMessage(error instanceof Error ? error.message : String(error));
+  const message = shortMessage((error as Error).message);
   return new Problem('bad-model', `onnxruntime cannot ${verb} the model: ${message}`, { help: helpFor(message), cause: error });
 }
 

@@ -11,7 +11,7 @@ import { stopIfAborted } from './compile.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
-import { version } from './version.js';
+import { today, version } from './version.js';
 import { openWeights } from './weights.js';
 
 export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn' | 'onPass'>, RunnerOptions {
@@ -52,7 +52,7 @@ export async function verify(options: VerifyFilesOptions): Promise<VerifyReport>
 /** Compiles what a golden names: its yaml or module, arguments, seed or weights. */
 export async function compileGolden(golden: Golden, source: ByteSource, options: GraphOptions = {}): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  const hooks = { sink: { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) }, producerVersion: version() };
+  const hooks = { sink: { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) }, producerVersion: version(), date: today() };
   const opened: { close(): void }[] = [];
   const weights = goldenWeights(golden, source, (file) => {
     const weightsFile = openWeights(join(dirname(golden.file), file));

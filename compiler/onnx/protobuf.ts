@@ -135,7 +135,7 @@ function scalar(writer: Writer, id: number, kind: Kind, value: unknown): void {
     writer.float(value as number);
   } else {
     writer.varint(id * 8 + WIRE.block);
-    writer.block(kind === 'string' ? utf8.encode(value as string) : kind === 'bytes' ? (value as Uint8Array) : encode(kind, value as Message<typeof kind>));
+    writer.block(kind === 'string' ? utf8.encode(value as string) : kind === 'bytes' ? (value as Uint8Array) : encode(kind, value as object));
   }
 }
 

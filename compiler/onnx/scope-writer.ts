@@ -177,7 +177,7 @@ export function constantBytes({ dtype, data }: Constant): Uint8Array {
   for (let i = 0; i < data.length; i++) {
     if (dtype === 'float32') view.setFloat32(4 * i, data[i]!, true);
     else if (dtype === 'int64') view.setBigInt64(8 * i, BigInt(data[i]!), true);
-    else if (dtype === 'bool') view.setUint8(i, data[i]! === 0 ? 0 : 1);
+    else if (dtype === 'bool') view.setUint8(i, data[i] ? 1 : 0);
     else throw internal('float16 constants are not written yet');
   }
   return new Uint8Array(view.buffer);

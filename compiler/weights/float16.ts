@@ -25,6 +25,6 @@ export function toHalf(value: number): number {
   // 65520 is half way between the largest half and the next power of two.
   if (size >= 0x477ff000) return sign | 0x7c00;
   // Below 2^-14 halves are multiples of 2^-24; adding and taking away 2^52 rounds a double to an integer, ties to even.
-  if (size < 0x38800000) return sign | (Math.abs(float[0]!) * 2 ** 24 + 2 ** 52 - 2 ** 52);
+  if (size < 0x38800000) return sign | (Math.abs(float[0]) * 2 ** 24 + 2 ** 52 - 2 ** 52);
   return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13);
 }

@@ -139,7 +139,7 @@ function tensorOf(rawName: string, value: unknown, source: ByteSource, dataAt: n
   if (!isFields(value)) return fail(`${name} is no object`);
   // JSON.parse makes `__proto__` an own property like any other, so these are the text's own fields.
   const { dtype, shape, data_offsets: offsets } = value;
-  const itemSize = ITEM_SIZES.get(dtype) ?? fail(`${name} has the unknown dtype ${JSON.stringify(dtype)?.slice(0, 80)}`);
+  const itemSize = ITEM_SIZES.get(dtype) ?? fail(`${name} has the unknown dtype ${JSON.stringify(dtype ?? null).slice(0, 80)}`);
   if (!isSizes(shape) || shape.length > 64) return fail(`${name} has no valid shape`);
   if (!isSizes(offsets) || offsets.length !== 2) return fail(`${name} has no valid data_offsets`);
   const [start, end] = [offsets[0]!, offsets[1]!];

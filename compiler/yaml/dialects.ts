@@ -52,7 +52,7 @@ const yolov5: Dialect = {
   scaleChannels: (count, { width }) => toMultipleOf8(count * width),
   rewrite: ({ module, from, args }, { keys }) => {
     const anchors = args[1];
-    if (module !== 'Detect' || typeof anchors !== 'number' || anchors !== keys['anchors']) return args;
+    if (module !== 'Detect' || typeof anchors !== 'number' || anchors !== keys.anchors) return args;
     // A number of anchors stands for [0, 1, …, 2a − 1] on every level, to be trained.
     const sizes = Array.from({ length: anchors * 2 }, (_, i) => i);
     return [args[0]!, from.map(() => sizes), ...args.slice(2)];
@@ -61,7 +61,7 @@ const yolov5: Dialect = {
 
 /** `no`: anchors per cell times box, objectness and classes. */
 function headOutputs({ keys, nc }: Network): number {
-  const anchors = keys['anchors'];
+  const anchors = keys.anchors;
   const perCell = Array.isArray(anchors) ? (anchors[0] as readonly Literal[]).length / 2 : Number(anchors);
   return perCell * (nc + 5);
 }

@@ -1,5 +1,5 @@
 /** Text → one tree of values, each with its place. Everything js-yaml may throw becomes a Problem here. */
-import { YAML11_SCHEMA, YAMLException, constructFromEvents, defineScalarTag, parseEvents, realMapTag, NOT_RESOLVED, type Event } from 'js-yaml';
+import { YAML11_SCHEMA, YAMLException, constructFromEvents, defineScalarTag, parseEvents, realMapTag, NOT_RESOLVED } from 'js-yaml';
 import { Problem, type Source, type Span } from '../errors.js';
 import { clip, spotsOf, type Spot } from './spots.js';
 
@@ -68,7 +68,7 @@ export function readDocument(source: Source): MapNode {
   if (spot === undefined || (spot.kind === 'scalar' && spot.text === '')) {
     throw new Problem('bad-yaml', 'the file is empty', { place: { source, span: { start: 0, end: 0 } }, help: SHAPE });
   }
-  const [value] = guarded(source, () => constructFromEvents(events as Event[], { source: source.text, schema: SCHEMA }));
+  const [value] = guarded(source, () => constructFromEvents(events, { source: source.text, schema: SCHEMA }));
   const root = pair(value, spot, source);
   if (root.kind !== 'map') {
     throw new Problem('bad-yaml', `a model’s yaml is a mapping of keys, but this is ${describe(root)}`, { place: { source, span: firstLine(source, root.span) }, help: SHAPE });

@@ -1,4 +1,4 @@
-import { countReaders, type Graph, type Node, type OpNode, type Param, type Read, type Result, type Value } from '../../compiler/ir/graph.js';
+import { countReaders, type Graph, type Node, type OpNode, type Param, type Read, type Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
 
 type Conv = OpNode & { readonly op: 'Conv' };
@@ -54,7 +54,7 @@ function fold(conv: Conv, norm: BatchNorm): Conv {
   const key = weight.key.replace(/weight$/, 'bias');
   const newBias: Param = { kind: 'param', dtype: 'float32', shape: [channels], key: bias?.key ?? key, kept: false, read: (into, at) => into.set(shift().subarray(at, at + into.length)) };
   const newWeight: Param = { ...weight, read: scaleRows(weight.read, gain, perChannel) };
-  return { ...conv, inputs: [x, newWeight, newBias], outputs: norm.outputs as readonly Result[] };
+  return { ...conv, inputs: [x, newWeight, newBias], outputs: norm.outputs };
 }
 
 /** Multiplies row r (of `perRow` elements) by gain[r], in the caller's buffer. */

@@ -69,7 +69,7 @@ function outOf(network: Network<ScaledLayer>, layer: ScaledLayer, bound: Readonl
   const [channels] = positional(definition.args).filter(([, { kind }]) => kind === 'channels' || kind === 'nominal');
   try {
     const given = channels ? (bound[channels[0]] as number | undefined) : undefined;
-    const out = definition.out?.(bound as Parameters<NonNullable<typeof definition.out>>[0], inChannels) ?? given ?? inChannels[0]!;
+    const out = definition.out?.(bound, inChannels) ?? given ?? inChannels[0]!;
     if (Number.isSafeInteger(out) && out >= 1 && out <= MAX_CHANNELS) return out;
     throw new Problem('bad-channels', `${layer.module} gives ${out} channels here; at most ${MAX_CHANNELS} are built`);
   } catch (error) {

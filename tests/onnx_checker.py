@@ -1,0 +1,69 @@
+"""Checks emitted files with the onnx package: checker with full_check (shape inference in strict mode), CI only.
+
+Compiles every yaml of fixtures/models and every module's example through the command line, at several opsets and
+with open sizes, and checks each file. Also asserts what users rely on: no value_info, opset and IR as asked.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import onnx
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CLI = ["node", str(ROOT / "dist" / "cli" / "main.js")]
+IR = {11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
+
+
+def run(*arguments):
+    done = subprocess.run([*CLI, *arguments], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode != 0:
+        raise SystemExit(f"yolonnx {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+    return done.stdout
+
+
+def variants():
+    """Arguments of every compilation to check."""
+    models = sorted((ROOT / "fixtures" / "models").glob("*.yaml"))
+    for model in models:
+        small = ["compile", str(model), "--imgsz", "64", "96", "--nc", "3"]
+        yield [*small, "--opset", "17"]
+        if model.stem in ("yolov5n_PSA", "yolov8-ema", "yolov5s_SE"):
+            for opset in IR:
+                yield [*small, "--opset", str(opset)]
+                yield [*small, "--opset", str(opset), "--dynamic", "all"]
+            yield [*small, "--dynamic", "batch"]
+            yield [*small, "--no-passes"]
+    for entry in json.loads(run("modules", "--json")):
+        for family in entry["families"]:
+            shapes = [option for shape in entry["exampleInputs"] for option in ("--input", "x".join(map(str, shape)))]
+            alone = ["compile", "--module", entry["name"], "--family", family, "--args", entry["example"], *shapes]
+            for opset in (11, 13, 17, 18, 21):
+                yield [*alone, "--opset", str(opset)]
+            yield [*alone, "--dynamic", "batch"]
+
+
+def main():
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        target = pathlib.Path(folder) / "model.onnx"
+        for arguments in variants():
+            said = json.loads(run(*arguments, "-o", str(target), "--json"))
+            try:
+                model = onnx.load(str(target))
+                onnx.checker.check_model(model, full_check=True)
+                assert not model.graph.value_info, "value_info is written"
+                assert model.opset_import[0].version == said["opset"], "opset differs from what was said"
+                assert model.ir_version == said["irVersion"] == IR[said["opset"]], "IR version"
+                assert len(model.graph.node) == said["nodes"], "node count differs from what was said"
+            except Exception as error:
+                print(f"FAILED: yolonnx {' '.join(arguments)}\n  {error}")
+                return 1
+            count += 1
+    print(f"onnx {onnx.__version__}: {count} files checked")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
