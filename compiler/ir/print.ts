@@ -77,5 +77,6 @@ function printAttributes(attrs: object): string {
 
 function printAttribute(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(printAttribute).join(', ')}]`;
+  if (typeof value === 'string') return `'${JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
   return typeof value === 'symbol' ? show(value) : String(value);
 }

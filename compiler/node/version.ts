@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { internal } from '../errors.js';
 
-/** The version of this package. */
+/** The version of this package: the next package.json upwards, wherever this code was bundled to. */
 export function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
-  return manifest.version;
+  for (let folder = new URL('.', import.meta.url); folder.pathname !== '/'; folder = new URL('..', folder)) {
+    const manifest = new URL('package.json', folder);
+    if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string }).version;
+  }
+  throw internal('package.json is missing');
 }
 
 /** Today as YYYY-MM-DD; SOURCE_DATE_EPOCH (seconds) makes files reproducible on other days. */
