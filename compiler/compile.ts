@@ -126,8 +126,7 @@ function imageSize({ imgsz, stride }: Prepared, { dynamic = 'none', batch = 1 }:
 
 export function networkGraph(prepared: Prepared, options: NetworkOptions): { recorded: Recorded; graph: Graph; weights: WeightSource } {
   const weights = options.weights ?? seededWeights(DEFAULT_SEED);
-  const warn = (message: string): void => options.warn?.(new Problem('bad-argument', message));
-  const recorded = recordNetwork(prepared.network, imageSize(prepared, options), { weights, warn });
+  const recorded = recordNetwork(prepared.network, imageSize(prepared, options), { weights, ...(options.warn ? { warn: options.warn } : {}) });
   return { recorded, weights, graph: lowered(recorded.graph, options) };
 }
 
@@ -163,8 +162,7 @@ export async function moduleGraph(options: ModuleOptions, library: ModuleLibrary
   const shapes = options.inputs.map(([n, c, h, w]) => {
     return [dynamic === 'none' ? n : input('batch'), c, dynamic === 'all' ? openSize('height', h, options.inputs) : h, dynamic === 'all' ? openSize('width', w, options.inputs) : w] as const;
   });
-  const warn = (message: string): void => options.warn?.(new Problem('bad-argument', message));
-  const recorded = recordModule(layer, shapes, { weights, warn, namedActivations: family === 'yolov5' });
+  const recorded = recordModule(layer, shapes, { weights, ...(options.warn ? { warn: options.warn } : {}), namedActivations: family === 'yolov5' });
   return { recorded, weights, graph: lowered(recorded.graph, options) };
 }
 
@@ -193,7 +191,7 @@ async function write(graph: Graph, recorded: Recorded, weights: WeightSource, op
 function lowered(graph: Graph, options: GraphOptions): Graph {
   const opset = options.opset ?? OPSETS.default;
   if (!Number.isInteger(opset) || opset < OPSETS.least || opset > OPSETS.most) {
-    throw new Problem('bad-option', `opset must be an integer from ${OPSETS.least} to ${OPSETS.most}, got ${opset}`);
+    throw new Problem('bad-option', `opset must be an integer from ${OPSETS.least} to ${OPSETS.most}, got ${opset}`, { help: `Leave it out for opset ${OPSETS.default}.` });
   }
   const customOps: CustomOps = { form: 'inline', domain: 'yolonnx', names: {}, ...options.customOps };
   return runPasses(graph, chosenPasses(options.passes), { opset, customOps }, options.onPass);

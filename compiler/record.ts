@@ -31,7 +31,7 @@ export interface Recorded {
 
 export interface RecordOptions {
   readonly weights: WeightSource;
-  readonly warn?: (message: string) => void;
+  readonly warn?: (warning: Problem) => void;
 }
 
 /** The size of image at which both packages measure their strides. */
@@ -43,7 +43,7 @@ export function recordNetwork(network: Network<BoundLayer>, size: ImageSize, opt
     weights: options.weights,
     image: [size.height, size.width],
     namedActivations: network.family === 'yolov5',
-    warn: options.warn ?? (() => undefined),
+    warn: () => undefined,
     ...(network.activation === undefined ? {} : { activation: network.activation }),
   });
   const images: Input<FeatureMap['shape']> = {
@@ -59,7 +59,8 @@ export function recordNetwork(network: Network<BoundLayer>, size: ImageSize, opt
   const results: (readonly Value[])[] = [];
   const layers = network.layers.map((layer): RecordedLayer => {
     const inputs = layer.inputs.map((i) => (i < 0 ? images : results[i]![0]!) as FeatureMap);
-    const outputs = recordLayer(network, layer, inputs, recording, nodes);
+    const warn = (message: string): void => options.warn?.(new Problem('bad-argument', message, { place: placeOf(network, layer, layer.spans.args) }));
+    const outputs = recordLayer(network, layer, inputs, { ...recording, warn }, nodes);
     results.push(outputs);
     return { index: layer.index, shapes: outputs.map(({ shape }) => shape), parameters: countParameters(recording, `model.${layer.index}.`) };
   });
@@ -82,8 +83,10 @@ function recordLayer(network: Network<BoundLayer>, layer: BoundLayer, inputs: re
     }
     return outputs;
   } catch (error) {
-    const place = placeOf(network, layer, layer.spans.args);
-    throw located(error, place, `${layer.module} takes ${usage(layer.definition)} and reads ${inputs.map((x) => showShape(x.shape)).join(', ')} here.`);
+    // Maps that do not fit together are a matter of which layers are read, all else of the arguments.
+    const joined = inputs.length > 1 && error instanceof Problem && error.code === 'bad-shape';
+    const reads = inputs.map((x, i) => `${layer.inputs[i]! < 0 ? 'the image' : `layer ${layer.inputs[i]!}`} ${showShape(x.shape)}`).join(' and ');
+    throw located(error, placeOf(network, layer, joined ? layer.spans.from : layer.spans.args), `${layer.module} takes ${usage(layer.definition)} and reads ${reads} here.`);
   }
 }
 
@@ -98,7 +101,7 @@ function recordCopies(module: AnyModule, bound: Readonly<Record<string, unknown>
 
 /** Records one module alone: inputs `x` or `x0`, `x1`, …, outputs `y` or `y0`, …; state_dict keys without prefix. */
 export function recordModule({ definition, bound, copies }: BoundLayer, shapes: readonly (readonly [Extent, number, Extent, Extent])[], options: RecordOptions & { readonly namedActivations: boolean }): Recorded {
-  const recording = newRecording({ weights: options.weights, namedActivations: options.namedActivations, warn: options.warn ?? (() => undefined) });
+  const recording = newRecording({ weights: options.weights, namedActivations: options.namedActivations, warn: (message) => options.warn?.(new Problem('bad-argument', message)) });
   recording.modules.add('');
   const nodes: Node[] = [];
   const inputs = shapes.map((shape, i): Input<FeatureMap['shape']> => ({
@@ -133,8 +136,18 @@ export function measureStride(network: Network<BoundLayer>, weights: WeightSourc
   const head = network.layers.at(-1)!;
   const body = head.definition.head ? network.layers.slice(0, -1) : network.layers;
   if (body.length === 0) return 1;
-  const { layers } = recordNetwork({ ...network, layers: body }, { batch: 1, height: PROBE, width: PROBE }, { weights });
+  const layers = probe({ ...network, layers: body }, weights);
   const read = head.definition.head ? head.inputs : [body.length - 1];
   const strides = read.map((index) => (index < 0 ? 1 : ratio(PROBE, layers[index]!.shapes[0]![2] ?? PROBE)));
   return Math.max(1, ...strides.filter((stride) => Number.isFinite(stride)));
+}
+
+function probe(network: Network<BoundLayer>, weights: WeightSource): readonly RecordedLayer[] {
+  try {
+    return recordNetwork(network, { batch: 1, height: PROBE, width: PROBE }, { weights }).layers;
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'bad-shape') throw error;
+    const help = `${error.help ?? ''} Strides are measured on an image of ${PROBE} x ${PROBE}, as both packages do.`.trim();
+    throw new Problem(error.code, error.message, { place: error.place, help, cause: error });
+  }
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { frontEnd } from './front-end.js';
+import { compiled } from './front-end.js';
 
 const folder = 'fixtures/errors';
 const files = readdirSync(folder).sort();
@@ -13,6 +13,6 @@ describe('fixtures/errors', () => {
 
   test.each(files.filter((file) => file.endsWith('.yaml')))('%s', async (file) => {
     const expected = readFileSync(`${folder}/${file.replace(/yaml$/, 'txt')}`, 'utf8');
-    expect(await frontEnd(`${folder}/${file}`)).toBe(expected);
+    expect(await compiled(`${folder}/${file}`)).toBe(expected);
   });
 });

@@ -7,7 +7,7 @@ import { paramsOf } from '../compiler/ir/graph.js';
 import { print } from '../compiler/ir/print.js';
 import { readGraph } from '../compiler/ir/text.js';
 import { exampleGraphs, examples, prepareModel } from './examples.js';
-import { recordGraph } from './graphs.js';
+import { bytesOf, recordGraph } from './graphs.js';
 
 const whole = (graph: Graph): string => print(graph, { whole: true });
 
@@ -25,13 +25,16 @@ function roundTrip(graph: Graph): Graph {
 describe('what is printed reads back', () => {
   test.each(examples.map((example) => [example.file, example] as const))('%s', async (_, example) => {
     for (const dynamic of ['none', 'batch', 'all'] as const) {
-      const { recorded, lowered } = await exampleGraphs({ ...example, dynamic }).catch((error: unknown) => {
+      const { recorded, lowered } = await exampleGraphs({ ...example, dynamic, passes: [], opset: 22 }).catch((error: unknown) => {
         if (dynamic === 'all') return { recorded: undefined, lowered: undefined };
         throw error;
       });
       if (!recorded) continue;
       roundTrip(recorded);
-      roundTrip(lowered);
+      const read = roundTrip(lowered);
+      // Nothing that a file holds is lost: with the seeded numbers, both give the same bytes.
+      const plain = !paramsOf(lowered).some(({ kept }) => kept);
+      if (plain) expect(await bytesOf(read, 22)).toEqual(await bytesOf(lowered, 22));
     }
   });
 

@@ -69,12 +69,13 @@ function writeGraph(graph: Graph, opset: number, functions: FunctionWriter): Sco
   const renamed = graph.outputs.map(({ name, value }) => {
     const direct = value.kind === 'result' && results.has(value) && !scope.has(value);
     if (direct) scope.reserve(value, name);
-    return { direct, name, value };
+    // Taken now: nothing else may get the name of an output.
+    return { own: direct ? undefined : scope.unique(name), name, value };
   });
   for (const node of graph.nodes) scope.write(node);
   // An output that is an input, a parameter or another output needs a node of its own.
-  for (const { direct, name, value } of renamed) {
-    if (!direct) scope.nodes.push({ input: [scope.nameOf(value)], output: [scope.unique(name)], name: `${name}/Identity`, opType: 'Identity' });
+  for (const { own, name, value } of renamed) {
+    if (own !== undefined) scope.nodes.push({ input: [scope.nameOf(value)], output: [own], name: `${name}/Identity`, opType: 'Identity' });
   }
   return scope;
 }

@@ -84,6 +84,12 @@ export function mapUnary(x: Constant, out: Static, f: (x: number) => number): Nu
 export function broadcastBinary(a: Constant, b: Constant, out: Static, f: (a: number, b: number) => number): Numbers | undefined {
   if (out.dtype !== 'float32' && out.dtype !== 'int64') return undefined;
   const [left, right] = [expandTo(a, out), expandTo(b, out)];
-  for (let i = 0; i < left.length; i++) left[i] = f(left[i]!, right[i]!);
+  const integers = out.dtype === 'int64';
+  for (let i = 0; i < left.length; i++) {
+    // ONNX divides integers as C does.
+    const value = integers ? Math.trunc(f(left[i]!, right[i]!)) : f(left[i]!, right[i]!);
+    if (integers && !Number.isSafeInteger(value)) return undefined;
+    left[i] = value;
+  }
   return left;
 }

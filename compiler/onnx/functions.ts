@@ -1,5 +1,5 @@
 /** Model-local functions: one FunctionProto for every body, shared by equal bodies. */
-import type { Graph } from '../ir/graph.js';
+import type { Graph, Value } from '../ir/graph.js';
 import { encode, type Message } from './protobuf.js';
 import { ScopeWriter, type FunctionTable } from './scope-writer.js';
 
@@ -32,10 +32,16 @@ export class FunctionWriter implements FunctionTable {
     const inner = body.nodes.some(({ kind }) => kind === 'function') ? [{ domain, version: 1 }] : [];
     return {
       input: body.inputs.map((input) => scope.nameOf(input)),
-      output: body.outputs.map(({ value }) => scope.nameOf(value)),
+      output: outputNames(body, scope),
       node: scope.nodes,
       opsetImport: [{ domain: '', version: this.opset }, ...inner],
       domain,
     };
   }
+}
+
+/** Every output must be a node's, and its own: inputs, constants and repeated values pass through a node. */
+function outputNames(body: Graph, scope: ScopeWriter): string[] {
+  const free = new Set<Value>(body.nodes.flatMap(({ outputs }) => outputs));
+  return body.outputs.map(({ value }) => (free.delete(value) ? scope.nameOf(value) : scope.add('Identity', [scope.nameOf(value)])));
 }

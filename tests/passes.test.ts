@@ -1,0 +1,130 @@
+/**
+ * fixtures/passes/<pass>/<name>.txt: a graph's text before, a line `---`, its text after. A refusal, `not-….txt`, has
+ * no second half: nothing may change. Lines `# opset 16`, `# custom-ops function`, `# domain acme` and
+ * `# name Scale=ScalePlugin` set what the pass is told.
+ */
+import { describe, expect, test } from '@jest/globals';
+import { readFileSync, readdirSync } from 'node:fs';
+import { input } from '../compiler/ir/extent.js';
+import type { Graph } from '../compiler/ir/graph.js';
+import { check } from '../compiler/ir/check.js';
+import { print } from '../compiler/ir/print.js';
+import { readGraph } from '../compiler/ir/text.js';
+import { OPSETS } from '../compiler/onnx/emit.js';
+import { graphPasses } from '../passes/index.js';
+import { runPasses, type CustomOps, type Pass, type PassContext } from '../passes/pass.js';
+import { bytesOf, difference, inputsFor, INLINE, lower, recordGraph, runModel } from './graphs.js';
+import { problemOf } from './made-files.js';
+
+const root = 'fixtures/passes';
+
+/** What each pass may change of the numbers, relative to the largest: nothing, unless it is named here. */
+const rounding: Readonly<Record<string, number>> = { 'fold-batch-norm': 2e-6, 'expand-operators': 2e-6 };
+/** Sizes that stand for open ones when fixtures are run. */
+const sizes = { batch: 2, height: 3, width: 5 };
+
+interface Fixture {
+  readonly before: string;
+  readonly after: string;
+  readonly context: PassContext;
+}
+
+function readFixture(file: string): Fixture {
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const options = new Map<string, string>();
+  while (lines[0]?.startsWith('# ')) {
+    const [, option, value] = /^# (opset|custom-ops|domain|name) (\S+)$/.exec(lines.shift()!) ?? [];
+    if (option === undefined) throw new Error(`${file} begins with an option that is not known`);
+    options.set(option, value!);
+  }
+  const [before, after, ...more] = lines.join('\n').split('\n---\n');
+  const refusal = /\/not-[^/]*$/.test(file);
+  if (more.length > 0 || refusal !== (after === undefined)) throw new Error(`${file} needs ${refusal ? 'no line ---' : 'one line ---'}`);
+  const [from, to] = options.get('name')?.split('=') ?? [];
+  const customOps: CustomOps = {
+    form: (options.get('custom-ops') ?? 'inline') as CustomOps['form'],
+    domain: options.get('domain') ?? 'yolonnx',
+    names: from === undefined ? {} : { [from]: to! },
+  };
+  return { before: before!, after: after ?? before!, context: { opset: Number(options.get('opset') ?? 17), customOps } };
+}
+
+const text = (graph: Graph): string => print(graph, { whole: true });
+
+/** What a graph computes; its calls are run inline. */
+async function run(graph: Graph, opset: number): ReturnType<typeof runModel> {
+  return runModel(await bytesOf(lower(graph, opset), opset), inputsFor(graph, sizes));
+}
+
+describe.each(graphPasses.map((pass) => [pass.name, pass] as const))('%s', (name, pass) => {
+  const files = readdirSync(`${root}/${name}`).sort();
+
+  test('has fixtures, refusals too', () => {
+    expect(files.filter((file) => !/^[a-z0-9-]+\.txt$/.test(file))).toEqual([]);
+    expect(files.some((file) => file.startsWith('not-'))).toBe(true);
+    expect(files.some((file) => !file.startsWith('not-'))).toBe(true);
+  });
+
+  test.each(files)('%s', async (file) => {
+    const { before, after, context } = readFixture(`${root}/${name}/${file}`);
+    const graph = readGraph(before);
+    check(graph);
+    expect(text(graph)).toBe(before);
+    const result = runPasses(graph, [pass], context);
+    expect(text(result).split('\n')).toEqual(after.split('\n'));
+    expect(text(runPasses(result, [pass], context))).toBe(after);
+
+    if (result.nodes.some((node) => node.kind === 'function' && !node.body)) return; // opaque: no runtime here has its kernel
+    // What the opset lacks is there in the latest.
+    const want = await run(graph, name === 'expand-operators' ? OPSETS.most : context.opset);
+    const got = await run(result, context.opset);
+    expect(got.length).toBe(graph.outputs.length);
+    for (const [i, output] of want.entries()) expect(difference(output, got[i]!)).toBeLessThanOrEqual(rounding[name] ?? 0);
+    // The numbers are worth comparing: not all zero.
+    expect(want.some(({ data }) => data.some((value) => value !== 0))).toBe(true);
+  });
+});
+
+test('every folder belongs to a pass', () => {
+  expect(readdirSync(root).sort()).toEqual(graphPasses.map(({ name }) => name).sort());
+});
+
+describe('a pass that breaks the graph is blamed by name', () => {
+  const graph = recordGraph([{ shape: [input('batch'), 4] }], (g, x) => [g.relu(g.sigmoid(x))]);
+  const broken = (name: string, run: (graph: Graph) => Graph): Pass => ({ name, doc: '', scope: 'every-graph', run });
+  const context = { opset: 17, customOps: INLINE };
+  const [sigmoid, relu] = graph.nodes as [Graph['nodes'][number], Graph['nodes'][number]];
+
+  test.each<[string, Pass, RegExp]>([
+    ['drops a node', broken('greedy', (g) => ({ ...g, nodes: [relu] })), /^pass greedy broke the graph: \/Relu reads a value of type float32\[batch, 4\] that nothing made before it$/],
+    ['turns the order round', broken('hasty', (g) => ({ ...g, nodes: [relu, sigmoid] })), /^pass hasty broke the graph: \/Relu reads/],
+    ['makes a value twice', broken('eager', (g) => ({ ...g, nodes: [sigmoid, sigmoid, relu] })), /^pass eager .*\/Sigmoid makes a value that is already there$/],
+    ['states another shape', broken('liar', (g) => ({ ...g, nodes: [sigmoid, { ...relu, inputs: [{ kind: 'constant', dtype: 'float32', shape: [1], data: [0] }] } as typeof relu] })), /^pass liar .*\/Relu gives float32\[1\], but is stated to give float32\[batch, 4\]$/],
+    ['gives an operator too few inputs', broken('mean', (g) => ({ ...g, nodes: [{ ...sigmoid, inputs: [] } as typeof sigmoid, relu] })), /^pass mean .*\/Sigmoid: input 0 is missing$/],
+    ['leaves an output without a maker', broken('short', (g) => ({ ...g, nodes: [sigmoid] })), /^pass short .*output y0 reads/],
+    ['makes a constant of the wrong size', broken('wide', (g) => ({ ...g, outputs: [{ name: 'y0', value: { kind: 'constant', dtype: 'float32', shape: [3], data: [1, 2] } }] })), /^pass wide .*a constant of shape \[3\] with 2 elements$/],
+  ])('%s', (_, pass, message) => {
+    const fine = graphPasses.find(({ name }) => name === 'drop-dead')!;
+    const problem = problemOf(() => runPasses(graph, [fine, pass], context));
+    expect(problem.code).toBe('internal');
+    expect(problem.message).toMatch(message);
+  });
+
+  test('inside the body of a call too', () => {
+    const nested = recordGraph([{ shape: [4] }], (g, x) => g.call('F', {}, [x], (inner, value) => [inner.relu(inner.sigmoid(value as typeof x))]));
+    const pass = broken('greedy', (g) => ({ ...g, nodes: g.nodes.filter((node) => node.kind !== 'op' || node.op !== 'Sigmoid') }));
+    expect(problemOf(() => runPasses(nested, [pass], context)).message).toMatch(/^pass greedy broke the graph: \/Relu reads/);
+  });
+
+  test('every pass is reported, with the graphs around it', () => {
+    const names: string[] = [];
+    let last = graph;
+    const after = runPasses(graph, graphPasses, context, (report) => {
+      names.push(report.pass.name);
+      expect(report.before).toBe(last);
+      last = report.after;
+    });
+    expect(names).toEqual(graphPasses.map(({ name }) => name));
+    expect(after).toBe(last);
+  });
+});
