@@ -46,7 +46,7 @@ function parser(words: readonly string[], done: (code: number) => void): Argv {
     .option('version', { alias: 'v', type: 'boolean', describe: 'Show the version' })
     .wrap(Math.min(110, process.stdout.columns || 110))
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? new UsageError(message ?? 'wrong usage');
+      throw error ?? new UsageError(inWords(message ?? 'wrong usage', words));
     });
   for (const { usage, describe, positionals, options, examples, run } of commands) {
     argv = argv.command(
@@ -64,6 +64,12 @@ function parser(words: readonly string[], done: (code: number) => void): Argv {
     );
   }
   return argv;
+}
+
+/** What yargs says of a missing argument names neither it nor the command. */
+function inWords(message: string, words: readonly string[]): string {
+  const command = commands.find(({ usage }) => usage.split(' ')[0] === words[0]);
+  return message.startsWith('Not enough non-option arguments') && command ? `an argument is missing: yolonnx ${command.usage}` : message;
 }
 
 /** yargs makes NaN of a number that is none, and a list of an option given twice. */
@@ -96,7 +102,7 @@ function explain(error: unknown): number {
     return error.exitCode;
   }
   if (error instanceof UsageError || (error instanceof Error && error.name === 'YError')) {
-    io.err(`error[bad-option]: ${error.message}\n  help: \`yolonnx --help\` and \`yolonnx <command> --help\` list commands and options.`);
+    io.err(`error[bad-option]: ${error.message}\n  help: \`yolonnx --help\` lists commands, \`yolonnx <command> --help\` options.`);
     return 2;
   }
   const detail = error instanceof Error ? (process.env.YOLONNX_DEBUG ? error.stack : error.message) : String(error);

@@ -28,7 +28,7 @@ export const modulesCommand: Command<Options> = {
     }
     const entries = await listModules(family);
     if (json) printJson(io, entries);
-    else if (markdown) io.out(markdownTable(entries));
+    else if (markdown) io.out(modulesMarkdown(entries));
     else io.out(await textTable(entries));
     return 0;
   },
@@ -58,7 +58,8 @@ async function textTable(entries: readonly ModuleEntry[]): Promise<string> {
   return table.toString();
 }
 
-function markdownTable(entries: readonly ModuleEntry[]): string {
+/** The table of README.md. */
+export function modulesMarkdown(entries: readonly ModuleEntry[]): string {
   const rows = entries.map(({ name, usage, families, leastOpset, doc, source }) => `| \`${name}\` | \`${usage}\` | ${families.join(', ')} | ${leastOpset} | ${doc} | ${source} |`);
   return ['| module | arguments | yamls | least opset | what | source |', '|---|---|---|---|---|---|', ...rows].join('\n');
 }

@@ -96,16 +96,21 @@ const MAX_EXTENT = 2 ** 24;
 export async function prepare(source: Source, options: NetworkOptions, library: ModuleLibrary): Promise<Prepared> {
   const parsed = parseNetwork(source, options);
   const network = inferChannels(scale(parsed, await loadDefinitions(parsed, library)));
-  const stride = measureStride(network, seededWeights(DEFAULT_SEED));
-  return { network, stride, imgsz: roundedSize(options, stride) };
+  const imgsz = checkedSize(options);
+  const stride = measureStride(network, imgsz, seededWeights(DEFAULT_SEED));
+  return { network, stride, imgsz: roundedSize(imgsz, stride, options.warn) };
 }
 
-function roundedSize({ imgsz = [DEFAULT_SIZE, DEFAULT_SIZE], warn }: NetworkOptions, stride: number): readonly [number, number] {
+function checkedSize({ imgsz = [DEFAULT_SIZE, DEFAULT_SIZE] }: NetworkOptions): readonly [number, number] {
   for (const size of imgsz) {
     if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
       throw new Problem('bad-imgsz', `image size must be an integer from 1 to ${MAX_SIZE}, got ${size}`, { help: 'Give one number, or height and width: --imgsz 480 640.' });
     }
   }
+  return imgsz;
+}
+
+function roundedSize(imgsz: readonly [number, number], stride: number, warn: NetworkOptions['warn']): readonly [number, number] {
   const rounded = imgsz.map((size) => Math.ceil(size / stride) * stride) as [number, number];
   if (rounded.some((size, i) => size !== imgsz[i])) {
     warn?.(new Problem('bad-imgsz', `image size ${imgsz.join(' x ')} is not a multiple of the stride ${stride}: ${rounded.join(' x ')} is used`));

@@ -41,7 +41,6 @@ export const errorCodes = {
   'too-large': 2, // more than a model can sensibly be
   'unreadable': 2, // a file cannot be read
   'unwritable': 2, // the target cannot be written
-  'unsupported-opset': 2,
   'missing-provider': 3, // an execution provider or library that the environment lacks
   'aborted': 2,
   'internal': 70,

@@ -36,6 +36,8 @@ export interface RecordOptions {
 
 /** The size of image at which both packages measure their strides. */
 const PROBE = 256;
+/** What image sizes are rounded to before a model's own stride is known. */
+const USUAL_STRIDE = 32;
 
 /** Records a whole model: input `images` [batch, channels, height, width], outputs `output0`, `output1`, … */
 export function recordNetwork(network: Network<BoundLayer>, size: ImageSize, options: RecordOptions): Recorded {
@@ -130,24 +132,28 @@ const totals = (recording: Recording): Pick<Recorded, 'parameters' | 'modules'> 
 
 /**
  * The largest stride of the maps that the head reads (of the last layer where there is no head), measured as both
- * packages do it: on an image of 256 × 256.
+ * packages do it: on an image of 256 × 256. A model that cannot run on that is measured on its own image.
  */
-export function measureStride(network: Network<BoundLayer>, weights: WeightSource): number {
-  const head = network.layers.at(-1)!;
-  const body = head.definition.head ? network.layers.slice(0, -1) : network.layers;
+export function measureStride(network: Network<BoundLayer>, [height, width]: readonly [number, number], weights: WeightSource): number {
+  const last = network.layers.at(-1)!;
+  const body = last.definition.head ? network.layers.slice(0, -1) : network.layers;
   if (body.length === 0) return 1;
-  const layers = probe({ ...network, layers: body }, weights);
-  const read = head.definition.head ? head.inputs : [body.length - 1];
-  const strides = read.map((index) => (index < 0 ? 1 : ratio(PROBE, layers[index]!.shapes[0]![2] ?? PROBE)));
-  return Math.max(1, ...strides.filter((stride) => Number.isFinite(stride)));
-}
-
-function probe(network: Network<BoundLayer>, weights: WeightSource): readonly RecordedLayer[] {
+  const read = last.definition.head ? last.inputs : [body.length - 1];
+  const strideAt = (h: number, w: number): number => {
+    const { layers } = recordNetwork({ ...network, layers: body }, { batch: 1, height: h, width: w }, { weights });
+    const strides = read.map((index) => (index < 0 ? 1 : ratio(h, layers[index]!.shapes[0]![2] ?? h)));
+    const broken = strides.find((stride) => !Number.isInteger(stride));
+    if (broken === undefined) return Math.max(1, ...strides);
+    if (!last.definition.head) return 1;
+    throw new Problem('bad-imgsz', `${last.module} reads a map with one cell for every ${broken.toFixed(3)} pixels: strides must be whole numbers`, {
+      place: placeOf(network, last, last.spans.from),
+      help: 'Give the Convs and poolings before it a padding that halves maps exactly: None, or kernel // 2.',
+    });
+  };
   try {
-    return recordNetwork(network, { batch: 1, height: PROBE, width: PROBE }, { weights }).layers;
+    return strideAt(PROBE, PROBE);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'bad-shape') throw error;
-    const help = `${error.help ?? ''} Strides are measured on an image of ${PROBE} x ${PROBE}, as both packages do.`.trim();
-    throw new Problem(error.code, error.message, { place: error.place, help, cause: error });
+    return strideAt(Math.ceil(height / USUAL_STRIDE) * USUAL_STRIDE, Math.ceil(width / USUAL_STRIDE) * USUAL_STRIDE);
   }
 }

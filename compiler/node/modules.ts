@@ -1,6 +1,9 @@
 /** What a yaml may name, with everything that `modules` tells. */
 import { Problem, nearest } from '../errors.js';
+import type { Graph } from '../ir/graph.js';
 import type { Family } from '../ir/network.js';
+import { hasExpansion } from '../onnx/expansions.js';
+import { rowOf } from '../onnx/operators/index.js';
 import { moduleGraph } from '../compile.js';
 import { positional, showLiteral, usage, type AnyModule } from '../module.js';
 import { OPSETS } from '../onnx/emit.js';
@@ -69,16 +72,18 @@ async function entryOf(name: string, family: Family): Promise<ModuleEntry> {
   };
 }
 
-/** Tries opsets upwards with the module's own example. */
+/** The least opset that has all operators of the module's example, or expansions for them. */
 async function leastOpset(name: string, family: Family, module: AnyModule): Promise<number> {
   const inputs = module.example.inputs as readonly (readonly [number, number, number, number])[];
-  for (let opset: number = OPSETS.least; opset < OPSETS.most; opset++) {
-    try {
-      await moduleGraph({ module: name, family, args: module.example.args, inputs, opset, repeats: module.example.n ?? 1 }, library);
-      return opset;
-    } catch (error) {
-      if (!(error instanceof Problem) || error.code !== 'unsupported-opset') throw error;
-    }
-  }
-  return OPSETS.most;
+  const { recorded } = await moduleGraph({ module: name, family, args: module.example.args, inputs, repeats: module.example.n ?? 1 }, library);
+  return Math.max(OPSETS.least, ...opsetsNeeded(recorded.graph));
+}
+
+function opsetsNeeded({ nodes }: Graph): number[] {
+  return nodes.flatMap((node) => {
+    if (node.kind !== 'op') return node.body ? opsetsNeeded(node.body) : [];
+    if (hasExpansion(node.op)) return [];
+    const { since } = rowOf(node.op);
+    return [typeof since === 'number' ? since : since(node.attrs, node.inputs)];
+  });
 }

@@ -67,3 +67,5 @@ export function expansionOf(node: OpNode, g: Builder): readonly Value[] | undefi
   const expand = expansions[node.op] as ((g: Builder, node: OpNode) => readonly Value[]) | undefined;
   return expand?.(g, node);
 }
+
+export const hasExpansion = (op: OpName): boolean => Object.hasOwn(expansions, op);

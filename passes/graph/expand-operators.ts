@@ -1,5 +1,5 @@
 import { Builder, newRecording } from '../../compiler/builder.js';
-import { Problem, internal } from '../../compiler/errors.js';
+import { internal } from '../../compiler/errors.js';
 import type { Node, OpNode } from '../../compiler/ir/graph.js';
 import { expansionOf } from '../../compiler/onnx/expansions.js';
 import { rowOf } from '../../compiler/onnx/operators/index.js';
@@ -18,7 +18,7 @@ export const expandOperators: Pass = {
       const nodes: Node[] = [];
       const results = expansionOf(node, new Builder(inert, nodes, node.scope));
       if (!results) {
-        throw new Problem('unsupported-opset', `${node.op} of ${node.scope} needs a later opset than ${opset}`, { help: 'Use --opset 17 or higher.' });
+        throw internal(`opset ${opset} lacks ${node.op} and the table of expansions has nothing for it`);
       }
       node.outputs.forEach((value, i) => replace(value, results[i]!));
       return nodes.flatMap((made) => expandAgain(made, opset));

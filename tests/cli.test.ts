@@ -1,0 +1,232 @@
+/** The command line as a real process. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { CompileResult, Summary, VerifyReport } from '../compiler/index.js';
+
+const main = resolve('dist/cli/main.js');
+const models = resolve('fixtures/models');
+const goldens = resolve('fixtures/goldens');
+let folder = '';
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'yolonnx-cli-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function yolonnx(...args: readonly string[]): Ended {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8', env: { ...process.env, COLUMNS: '110' } });
+  return { code: status, out: stdout, err: stderr };
+}
+
+const files = (): string[] => readdirSync(folder).sort();
+
+/** Nothing of ours is a user's business. */
+const isPlain = ({ err }: Ended): boolean => !/\bat .*\(.*:\d+:\d+\)|node:internal/.test(err);
+
+describe('compile', () => {
+  test('writes the file, says one line on stdout and nothing on stderr', () => {
+    const { code, out, err } = yolonnx('compile', `${models}/yolov5n.yaml`, '--imgsz', '64', '96', '-o', 'n.onnx');
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^n\.onnx {2}7\.\d MB {2}opset 17, IR 8 {2}\d+ nodes {2}1872157 parameters {2}[\d.]+ s\n$/);
+    expect(files()).toEqual(['n.onnx']);
+  });
+
+  test('--json is one document that says what is in the file', () => {
+    const { code, out } = yolonnx('compile', `${models}/yolov8-ema.yaml`, '--scale', 'n', '--imgsz', '64x96', '--dynamic', 'batch', '--opset', '18', '--nc', '2', '--names', 'cat,dog', '-o', 'ema.onnx', '--json');
+    expect(code).toBe(0);
+    const result = JSON.parse(out) as CompileResult;
+    const bytes = readFileSync(join(folder, 'ema.onnx'));
+    expect(result).toMatchObject({ output: 'ema.onnx', bytes: bytes.length, opset: 18, irVersion: 8, warnings: [] });
+    expect(result.inputs).toEqual([{ name: 'images', dtype: 'float32', shape: ['batch', 3, 64, 96] }]);
+    expect(result.outputs).toEqual([{ name: 'output0', dtype: 'float32', shape: ['batch', 6, 126] }]);
+    expect(result.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(result.gflops).toBeGreaterThan(0);
+    expect(bytes.includes("{0: 'cat', 1: 'dog'}")).toBe(true);
+  });
+
+  test('one module alone', () => {
+    const { code, out } = yolonnx('compile', '--module', 'C3', '--args', '[32, False]', '--repeats', '2', '--input', '2x16x8x12', '-o', 'c3.onnx', '--json');
+    expect(code).toBe(0);
+    expect((JSON.parse(out) as CompileResult).outputs).toEqual([{ name: 'y', dtype: 'float32', shape: [2, 32, 8, 12] }]);
+  });
+
+  test('several inputs', () => {
+    const { code, out } = yolonnx('compile', '--module', 'Concat', '--input', '1x8x4x4', '--input', '1x3x4x4', '-o', 'cat.onnx', '--json');
+    expect(code).toBe(0);
+    expect((JSON.parse(out) as CompileResult).inputs.map(({ name }) => name)).toEqual(['x0', 'x1']);
+  });
+
+  test('--verify lets a good file through and shows its table', () => {
+    const ended = yolonnx('compile', `${models}/yolov5s_SE.yaml`, '--imgsz', '128', '--verify', `${goldens}/models/yolov5s_SE.safetensors`, '--provider', 'cpu', '-o', 'se.onnx');
+    expect(ended.code).toBe(0);
+    expect(ended.err).toContain('1 passed, 0 failed');
+    expect(files()).toContain('se.onnx');
+  });
+
+  test('--verify keeps a wrong file from its name: exit 1', () => {
+    const before = files();
+    const ended = yolonnx('compile', `${models}/yolov5s_SE.yaml`, '--imgsz', '128', '--seed', '7', '--verify', `${goldens}/models/yolov5s_SE.safetensors`, '--provider', 'cpu', '-o', 'wrong.onnx');
+    expect(ended.code).toBe(1);
+    expect(ended.err).toContain('FAILED');
+    expect(files()).toEqual(before);
+  });
+
+  test('a golden of another size is said to be at fault: exit 2', () => {
+    const before = files();
+    const ended = yolonnx('compile', `${models}/yolov5s_SE.yaml`, '--imgsz', '64', '--verify', `${goldens}/models/yolov5s_SE.safetensors`, '--provider', 'cpu', '-o', 'wrong.onnx');
+    expect(ended.code).toBe(2);
+    expect(ended.out + ended.err).toMatch(/bad-golden/);
+    expect(files()).toEqual(before);
+  });
+});
+
+describe('bad usage ends with exit 2, one message, no file and no stack', () => {
+  const model = `${models}/yolov5n.yaml`;
+  test.each<[string, readonly string[], RegExp]>([
+    ['no command', [], /name a command/],
+    ['a misspelt command', ['compil', model], /compile/],
+    ['an unknown option', ['compile', model, '--imgsize', '64'], /imgsize/],
+    ['nothing to compile', ['compile'], /nothing to compile/],
+    ['a model and a module', ['compile', model, '--module', 'SE', '--input', '1x8x4x4'], /not both/],
+    ['a file that is not there', ['compile', 'nope.yaml'], /nope\.yaml/],
+    ['a folder for a yaml', ['compile', models], /folder/],
+    ['a word for a number', ['compile', model, '--batch', 'two'], /--batch needs a number/],
+    ['an option twice', ['compile', model, '--opset', '17', '--opset', '18'], /--opset is given 2 times/],
+    ['an opset that is not there', ['compile', model, '--opset', '23'], /opset must be an integer from 11 to 22/],
+    ['an image size of 0', ['compile', model, '--imgsz', '0'], /image size/],
+    ['an image size in words', ['compile', model, '--imgsz', 'large'], /--imgsz/],
+    ['a batch of 0', ['compile', model, '--batch', '0'], /batch/],
+    ['a bad choice', ['compile', model, '--dynamic', 'height'], /dynamic/],
+    ['an unknown pass', ['compile', model, '--passes', 'fold-bn'], /fold-batch-norm/],
+    ['an unknown scale', ['compile', `${models}/yolov8.yaml`, '--scale', 'q'], /bad-scale/],
+    ['an unknown module', ['compile', '--module', 'SEE', '--args', '[64]', '--input', '1x64x8x8'], /Did you mean SE/],
+    ['a shape of three', ['compile', '--module', 'SE', '--args', '[64]', '--input', '64x8x8'], /--input/],
+    ['args that do not close', ['compile', '--module', 'SE', '--args', '[64', '--input', '1x64x8x8'], /bad-yaml/],
+    ['a folder that is not there', ['compile', model, '-o', 'no/such/folder/x.onnx'], /no folder/],
+    ['a folder for a target', ['compile', model, '-o', '.'], /folder/],
+    ['a checkpoint', ['compile', model, '--weights', 'best.pt'], /PyTorch checkpoint/],
+    ['weights that are not there', ['compile', model, '--weights', 'best.safetensors'], /best\.safetensors/],
+    ['verify without golden', ['verify', 'x.onnx'], /golden/],
+    ['a golden that is not there', ['verify', '--golden', 'nope.safetensors'], /nope\.safetensors/],
+    ['a golden that is none', ['verify', '--golden', model], /safetensors/],
+    ['a model that is none', ['verify', model, '--golden', `${goldens}/modules/SE__sq64.safetensors`, '--provider', 'cpu'], /bad-model/],
+    ['summary of nothing', ['summary'], /summary <model>/],
+    ['show after no pass', ['show', model, '--after', 'nothing'], /there is no pass/],
+    ['an unknown module asked for', ['modules', 'SEE'], /Did you mean SE/],
+  ])('%s', (_, args, message) => {
+    const before = files();
+    const ended = yolonnx(...args);
+    expect(ended.err + ended.out).toMatch(message);
+    expect(ended.code).toBe(2);
+    expect(isPlain(ended)).toBe(true);
+    expect(files()).toEqual(before);
+  });
+
+  test('a full target', () => {
+    const ended = yolonnx('compile', model, '-o', '/dev/full');
+    expect(ended.code).toBe(2);
+    expect(ended.err).toContain('no space is left');
+  });
+});
+
+describe('the environment', () => {
+  test('--provider cuda without CUDA ends with exit 3 and says what is missing', () => {
+    const ended = yolonnx('verify', '--golden', `${goldens}/modules/SE__sq64.safetensors`, '--provider', 'cuda');
+    if (ended.code === 0) expect(ended.out).toContain('CUDAExecutionProvider');
+    else {
+      expect(ended.code).toBe(3);
+      expect(ended.err).toMatch(/cuda is not usable here: .*(missing|lib|driver|device)/i);
+    }
+  });
+
+  test('doctor tells of every provider', () => {
+    const { code, out } = yolonnx('doctor', '--json');
+    expect(code).toBe(0);
+    const report = JSON.parse(out) as { providers: { provider: string; usable: boolean; reason?: string; help?: string }[] };
+    expect(report.providers.map(({ provider }) => provider)).toEqual(['cpu', 'cuda', 'webgpu']);
+    expect(report.providers[0]!.usable).toBe(true);
+    for (const { usable, reason } of report.providers) expect(usable || (reason ?? '') !== '').toBe(true);
+  });
+});
+
+describe('verify', () => {
+  test('compiles what goldens name; --json as the contract says', () => {
+    const { code, out } = yolonnx('verify', '--golden', `${goldens}/modules`, '--provider', 'cpu', '--json');
+    expect(code).toBe(0);
+    const report = JSON.parse(out) as VerifyReport;
+    expect(report.provider).toEqual({ requested: 'cpu', ran: ['CPUExecutionProvider'] });
+    expect(report.failed).toBe(0);
+    expect(report.passed).toBe(readdirSync(`${goldens}/modules`).length);
+    for (const { ok, outputs } of report.cases) expect(ok && outputs.every((output) => output.maxAbs! <= output.bound)).toBe(true);
+  });
+
+  test('runs a file, tolerances overridden: exit 1 where numbers differ', () => {
+    const golden = `${goldens}/modules/SE__sq64.safetensors`;
+    expect(yolonnx('compile', '--module', 'SE', '--args', '[64]', '--input', '1x64x16x16', '-o', 'alone.onnx').code).toBe(0);
+    expect(yolonnx('verify', 'alone.onnx', '--golden', golden, '--provider', 'cpu').code).toBe(0);
+    expect(yolonnx('verify', '--golden', golden, 'alone.onnx', '--provider', 'cpu').code).toBe(0);
+    const strict = yolonnx('verify', 'alone.onnx', '--golden', golden, '--provider', 'cpu', '--atol', '0', '--rtol', '0');
+    expect(strict.code).toBe(1);
+    expect(strict.out).toContain('FAILED');
+  });
+});
+
+describe('other commands', () => {
+  test('summary prints the table and the totals that YOLO prints', () => {
+    const { code, out } = yolonnx('summary', `${models}/yolov8-ema.yaml`, '--scale', 'n');
+    expect(code).toBe(0);
+    expect(out).toContain('249 layers, 3170864 parameters, 9.1 GFLOPs');
+    const { layers, totals } = JSON.parse(yolonnx('summary', `${models}/yolov8n-ema.yaml`, '--json').out) as Summary;
+    expect(totals).toEqual({ layers: 249, parameters: 3170864, gflops: 9.1 });
+    expect(layers[16]).toEqual({ index: 16, from: -1, n: 1, params: 672, module: 'EMA', args: [64], shape: [1, 64, 80, 80] });
+  });
+
+  test('show prints the graph after a pass', () => {
+    const recorded = yolonnx('show', `${models}/yolov5n.yaml`, '--imgsz', '64', '--after', 'record');
+    const folded = yolonnx('show', `${models}/yolov5n.yaml`, '--imgsz', '64', '--after', 'fold-batch-norm');
+    expect(recorded.out).toContain('BatchNormalization');
+    expect(folded.out).not.toContain('BatchNormalization');
+    expect(folded.out).toMatch(/^input images: float32\[1, 3, 64, 64\]\n/);
+  });
+
+  test('help names every command, every command its options', () => {
+    const { out, code } = yolonnx('--help');
+    expect(code).toBe(0);
+    for (const command of ['compile', 'verify', 'summary', 'modules', 'show', 'doctor']) {
+      expect(out).toContain(command);
+      expect(yolonnx(command, '--help').out).toContain(`yolonnx ${command}`);
+    }
+  });
+
+  test('--version is the package’s', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(yolonnx('--version').out).toBe(`${version}\n`);
+  });
+
+  test('class names from a file', () => {
+    writeFileSync(join(folder, 'data.yaml'), 'names:\n  0: cat\n  1: dog\n');
+    expect(yolonnx('compile', `${models}/yolov5n.yaml`, '--imgsz', '64', '--nc', '2', '--names', 'data.yaml', '-o', 'named.onnx').code).toBe(0);
+    expect(readFileSync(join(folder, 'named.onnx')).includes("{0: 'cat', 1: 'dog'}")).toBe(true);
+  });
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s while compiling leaves nothing behind', async (signal) => {
+  const own = mkdtempSync(join(folder, 'signal-'));
+  const child = spawn(process.execPath, [main, 'compile', `${models}/yolov8x.yaml`, '-o', join(own, 'x.onnx')], { stdio: 'ignore' });
+  const ended = new Promise<NodeJS.Signals | number | null>((resolved) => child.on('exit', (code, by) => resolved(by ?? code)));
+  // Wait until the temporary file is there, then stop the process.
+  while (readdirSync(own).length === 0 && child.exitCode === null) await new Promise((later) => setTimeout(later, 2));
+  child.kill(signal);
+  const how = await ended;
+  expect(readdirSync(own)).toEqual(how === 0 ? ['x.onnx'] : []);
+});

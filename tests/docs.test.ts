@@ -1,0 +1,25 @@
+/** What the documentation says stays true. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import { modulesMarkdown } from '../cli/modules.js';
+import { errorCodes } from '../compiler/errors.js';
+import { listModules } from '../compiler/node/modules.js';
+import { graphPasses } from '../passes/index.js';
+
+test('the README’s table of modules is the one that `yolonnx modules --markdown` prints', async () => {
+  const table = /<!-- modules -->\n([^]*?)\n<!-- \/modules -->/.exec(readFileSync('README.md', 'utf8'))?.[1];
+  expect(table).toBe(modulesMarkdown(await listModules()));
+});
+
+test('passes/README.md names every pass in its order', () => {
+  const text = readFileSync('passes/README.md', 'utf8');
+  const named = [...text.matchAll(/^\| `([\w-]+)` \|/gm)].map((match) => match[1]);
+  expect(named).toEqual(graphPasses.map(({ name }) => name));
+});
+
+test('every error code has a fixture, or a test that names it', () => {
+  const fixtures = readdirSync('fixtures/errors').filter((file) => file.endsWith('.txt')).map((file) => readFileSync(`fixtures/errors/${file}`, 'utf8'));
+  const tests = readdirSync('tests').filter((file) => file.endsWith('.test.ts') && file !== 'docs.test.ts').map((file) => readFileSync(`tests/${file}`, 'utf8'));
+  const uncovered = Object.keys(errorCodes).filter((code) => !fixtures.some((text) => text.includes(`error[${code}]`)) && !tests.some((text) => text.includes(code)));
+  expect(uncovered).toEqual([]);
+});
