@@ -1,4 +1,3 @@
-import { Problem } from '../compiler/errors.js';
 import type { CompileOptions, CompileResult, Dynamic, Family, Provider } from '../compiler/index.js';
 import { printJson, sayWarnings, shared, type Command } from './command.js';
 import type { Io } from './io.js';
@@ -53,8 +52,8 @@ export const compileCommand: Command<Options> = {
     gain: { type: 'number', default: 5, describe: 'gain of seeded weights' },
     opset: { type: 'number', default: 17, describe: 'opset, 11 to 22; the IR version is the lowest that it allows' },
     dynamic: { type: 'string', choices: ['none', 'batch', 'all'], default: 'none', describe: 'sizes that stay open: none, the batch, or batch, height and width' },
-    half: { type: 'boolean', default: false, hidden: true },
-    'half-io': { type: 'boolean', default: false, hidden: true },
+    half: { type: 'boolean', default: false, describe: 'float16 weights and arithmetic; inputs and outputs stay float32' },
+    'half-io': { type: 'boolean', default: false, describe: '--half with float16 inputs and outputs as well' },
     'custom-ops': { type: 'string', choices: ['inline', 'function', 'opaque'], default: 'inline', describe: 'form of custom operators' },
     passes: { type: 'string', describe: 'passes to run, by name and comma (--no-passes: only those without which it is not ONNX)' },
     verify: { type: 'string', array: true, describe: 'goldens that must pass before the file takes its name' },
@@ -69,7 +68,6 @@ export const compileCommand: Command<Options> = {
   ],
   async run(options, io) {
     const { compile } = await import('../compiler/index.js');
-    if (options.half || options.halfIo) throw new Problem('bad-option', '--half is not available in this version', { help: 'Convert the file with onnxruntime.transformers.float16.' });
     const bar = options.quiet || options.json || !io.isTty ? undefined : await progressBar();
     try {
       const result = await compile({
@@ -101,6 +99,7 @@ async function requestOf(options: Options): Promise<CompileOptions> {
     ...(options.passes === undefined ? {} : { passes: options.passes === false ? [] : options.passes.split(',').map((name) => name.trim()).filter((name) => name !== '') }),
     imgsz: imageSize(options.imgsz),
     customOps: { form: customOps },
+    half: options.halfIo ? 'io' : options.half ? 'compute' : 'none',
     batch, seed, gain, opset, dynamic, provider,
   };
 }

@@ -94,7 +94,7 @@ export class Builder extends TensorOps {
   }
 
   constant(data: ArrayLike<number>, shape: readonly number[], dtype: DType = 'float32'): Constant {
-    return { kind: 'constant', dtype, shape, data: dtype === 'float32' && !(data instanceof Float32Array) ? Float32Array.from(data) : data };
+    return { kind: 'constant', dtype, shape, data: dtype !== 'int64' && dtype !== 'bool' && !(data instanceof Float32Array) ? Float32Array.from(data) : data };
   }
 
   /** A trained tensor. Asked for twice it is shared; with another shape it is a fault of the module. */

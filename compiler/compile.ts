@@ -25,6 +25,8 @@ export interface GraphOptions {
   /** Which input sizes stay open: none (default), the batch, or batch, height and width. */
   readonly dynamic?: Dynamic;
   readonly customOps?: Partial<CustomOps>;
+  /** Float16 weights and arithmetic; `io`: inputs and outputs too. Default `none`. */
+  readonly half?: 'none' | 'compute' | 'io';
   /** Names of the passes to run; default all. Passes without which the graph is not ONNX always run. */
   readonly passes?: readonly string[];
   readonly weights?: WeightSource;
@@ -199,7 +201,7 @@ function lowered(graph: Graph, options: GraphOptions): Graph {
     throw new Problem('bad-option', `opset must be an integer from ${OPSETS.least} to ${OPSETS.most}, got ${opset}`, { help: `Leave it out for opset ${OPSETS.default}.` });
   }
   const customOps: CustomOps = { form: 'inline', domain: 'yolonnx', names: {}, ...options.customOps };
-  return runPasses(graph, chosenPasses(options.passes), { opset, customOps }, options.onPass);
+  return runPasses(graph, chosenPasses(options.passes), { opset, customOps, half: options.half ?? 'none' }, options.onPass);
 }
 
 function chosenPasses(names: readonly string[] | undefined): readonly Pass[] {

@@ -14,7 +14,7 @@ export function metadataOf({ network, stride, imgsz }: Prepared, options: Networ
   const last = network.layers.at(-1)!;
   const batch = options.batch ?? 1;
   const dynamic = (options.dynamic ?? 'none') !== 'none';
-  const args = { batch, half: false, dynamic, simplify: true, opset: options.opset ?? OPSETS.default, nms: false };
+  const args = { batch, half: (options.half ?? 'none') !== 'none', dynamic, simplify: true, opset: options.opset ?? OPSETS.default, nms: false };
   return [
     ['description', `Ultralytics ${prettyName(network.name, network.scale)} model`],
     ['author', 'yolonnx'],

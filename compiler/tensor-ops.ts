@@ -37,7 +37,9 @@ export abstract class TensorOps {
   }
 
   private binary<S extends Shape>(op: 'Add' | 'Sub' | 'Mul' | 'Div', a: Operand, b: Operand): Tensor<S> {
-    const [left, right] = [a, b].map((x) => (typeof x === 'number' ? this.scalar(x) : x)) as [Value, Value];
+    // A number takes the other operand's precision.
+    const dtype = typeof a === 'number' ? (b as Value).dtype : a.dtype;
+    const [left, right] = [a, b].map((x) => (typeof x === 'number' ? this.constant([x], [], dtype) : x)) as [Value, Value];
     return this.one(op, [left, right], {});
   }
 

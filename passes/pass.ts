@@ -6,6 +6,8 @@ import type { Graph } from '../compiler/ir/graph.js';
 export interface PassContext {
   readonly opset: number;
   readonly customOps: CustomOps;
+  /** `compute`: float16 weights and arithmetic; `io`: inputs and outputs too. */
+  readonly half?: 'none' | 'compute' | 'io';
 }
 
 export interface CustomOps {

@@ -171,7 +171,7 @@ async function verified(target: AtomicFile | MemoryFile, goldens: readonly strin
   options.onProgress?.({ stage: 'verify', done: 0, total: goldens.length });
   const { verify } = await import('./verify.js');
   const model = target instanceof MemoryFile ? target.bytes() : target.temporary;
-  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}) });
+  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), ...(options.half ? { half: options.half } : {}) });
 }
 
 export function stopIfAborted(signal: AbortSignal | undefined): void {

@@ -43,6 +43,7 @@ export async function verify(options: VerifyFilesOptions): Promise<VerifyReport>
     model: async (golden, source) => model ?? (await compileGolden(golden, source, options)),
     runner: nodeRunner(options.graphOptimizationLevel ? { graphOptimizationLevel: options.graphOptimizationLevel } : {}),
     provider,
+    half: (options.half ?? 'none') !== 'none',
     ...(atol === undefined && rtol === undefined ? {} : { tolerance: { ...(atol === undefined ? {} : { atol }), ...(rtol === undefined ? {} : { rtol }) } }),
     ...(options.onCase ? { onCase: options.onCase } : {}),
     ...(options.onNote ? { onNote: options.onNote } : {}),

@@ -6,6 +6,7 @@ import { internal } from '../errors.js';
 import { isStatic, type Extent, type Shape } from '../ir/extent.js';
 import type { Constant, DType, Graph, Node, OpNode, Param, TensorType, Value } from '../ir/graph.js';
 import { rowOf } from './operators/index.js';
+import { toHalf } from '../weights/float16.js';
 import type { Attribute, Operand, Spelling } from './operators/row.js';
 import type { Message, NodeProto } from './protobuf.js';
 import { SizeWriter } from './sizes.js';
@@ -125,7 +126,7 @@ export class ScopeWriter {
       case 'absent':
         return '';
       case 'floats':
-        return this.constant('float32', operand.scalar ? [] : [operand.floats.length], operand.floats);
+        return this.constant(operand.dtype ?? 'float32', operand.scalar ? [] : [operand.floats.length], operand.floats);
       case 'ints':
         return this.sizes.vector(operand.ints);
       case 'shape':
@@ -178,7 +179,7 @@ export function constantBytes({ dtype, data }: Constant): Uint8Array {
     if (dtype === 'float32') view.setFloat32(4 * i, data[i]!, true);
     else if (dtype === 'int64') view.setBigInt64(8 * i, BigInt(data[i]!), true);
     else if (dtype === 'bool') view.setUint8(i, data[i] ? 1 : 0);
-    else throw internal('float16 constants are not written yet');
+    else view.setUint16(2 * i, toHalf(data[i]!), true);
   }
   return new Uint8Array(view.buffer);
 }

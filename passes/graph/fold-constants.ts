@@ -27,6 +27,8 @@ export const foldConstants: Pass = {
 function computed(node: OpNode): readonly Constant[] | undefined {
   const row = rowOf(node.op);
   const types = node.outputs as readonly TensorType[];
+  // Arithmetic in float16 is the runtime's; moving and casting is exact.
+  if (node.op !== 'Cast' && row.exactness !== 'exact' && types.some(({ dtype }) => dtype === 'float16')) return undefined;
   if ((!row.fold && !row.foldMany) || !types.every(small) || !node.inputs.every(known)) return undefined;
   const inputs = node.inputs.map(toConstant);
   const outputs = types as readonly TensorType<readonly number[]>[];

@@ -2,6 +2,7 @@
 import { add, floorDiv, isStatic, product, show, showShape, sub, total, type Extent, type Shape } from '../../ir/extent.js';
 import type { DType, TensorType, Value } from '../../ir/graph.js';
 import { concatenate, expandTo, permute, sliceOf, splitAt } from '../fold.js';
+import { halfTable, toHalf } from '../../weights/float16.js';
 import { checkAxis } from './reduction.js';
 import { elements, operand, row, shapeProblem, type Spelling } from './row.js';
 
@@ -169,6 +170,7 @@ export const arrangement = {
     exactness: 'rounded',
     infer: (inputs, { to }) => [{ dtype: to, shape: operand(inputs, 0).shape }],
     spell: ({ to }) => ({ attributes: { to: { int: { float32: 1, int64: 7, bool: 9, float16: 10 }[to] } } }),
+    fold: ([x], { to }) => (to === 'float16' ? Float32Array.from(x!.data, (value) => halfTable()[toHalf(value)]!) : x!.data),
   }),
   /** 0, 1, … size − 1 as float32. */
   Range: row<{ readonly size: Extent }>({

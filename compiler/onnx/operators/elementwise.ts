@@ -78,8 +78,8 @@ export const elementwise = {
     since: 11,
     exactness: 'exact',
     infer: same,
-    spell: ({ min, max }) => ({
-      operands: [min, max].map((limit) => ({ kind: 'floats', floats: [limit], scalar: true }) as const),
+    spell: ({ min, max }, _, [x]) => ({
+      operands: [min, max].map((limit) => ({ kind: 'floats', floats: [limit], scalar: true, dtype: x!.dtype as 'float32' | 'float16' }) as const),
     }),
     fold: ([x], { min, max }, out) => mapUnary(x!, out, (v) => Math.min(Math.max(v, min), max)),
   }),

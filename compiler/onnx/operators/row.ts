@@ -19,7 +19,7 @@ export type Operand =
   | { readonly kind: 'ints'; readonly ints: readonly Extent[] } // an int64 vector
   | { readonly kind: 'shape'; readonly ints: readonly Extent[]; readonly of: readonly Extent[] } // Reshape's, may use 0 and -1
   | { readonly kind: 'size'; readonly size: Extent; readonly dtype: 'float32' | 'int64' } // a scalar
-  | { readonly kind: 'floats'; readonly floats: readonly number[]; readonly scalar?: boolean }
+  | { readonly kind: 'floats'; readonly floats: readonly number[]; readonly scalar?: boolean; readonly dtype?: 'float32' | 'float16' }
   | { readonly kind: 'absent' };
 
 /** How a node is written for one opset. */
