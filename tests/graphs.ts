@@ -6,6 +6,7 @@ import type { DType, Graph, Input, Result, Value } from '../compiler/ir/graph.js
 import { loadOnnxruntime } from '../compiler/node/onnxruntime.js';
 import { emit, type Emitted } from '../compiler/onnx/emit.js';
 import type { AttrsOf, OpName } from '../compiler/onnx/operators/index.js';
+import { halfTable, toHalf } from '../compiler/weights/float16.js';
 import { DEFAULT_SEED, seededInput, seededWeights } from '../compiler/weights/seeded.js';
 import { graphPasses } from '../passes/index.js';
 import { runPasses, type CustomOps, type Pass } from '../passes/pass.js';
@@ -66,6 +67,7 @@ export async function openModel(model: Uint8Array, level: Level = 'disabled'): P
     const type = metadata.isTensor ? metadata.type : 'float32';
     if (type === 'int64') return new ort.Tensor('int64', BigInt64Array.from([...data].map(BigInt)), shape);
     if (type === 'bool') return new ort.Tensor('bool', Uint8Array.from(data), shape);
+    if (type === 'float16') return new ort.Tensor('float16', Uint16Array.from(data, toHalf), shape);
     return new ort.Tensor('float32', Float32Array.from(data), shape);
   };
   return {
@@ -73,7 +75,8 @@ export async function openModel(model: Uint8Array, level: Level = 'disabled'): P
       const feeds = Object.fromEntries(inputs.map((tensor, i) => [session.inputNames[i]!, toTensor(tensor, i)]));
       const results = await session.run(feeds);
       return session.outputNames.map((name): Numbers => {
-        const { data, dims } = results[name]!;
+        const { data, dims, type } = results[name]!;
+        if (type === 'float16') return { data: Array.from(data as Uint16Array, (half) => halfTable()[half]!), shape: dims };
         return { data: data instanceof Float32Array ? data : Array.from(data as ArrayLike<number | bigint | boolean>, Number), shape: dims };
       });
     },

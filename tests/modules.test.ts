@@ -40,10 +40,9 @@ describe.each(examples.map((example) => [example.file, example] as const))('%s',
 });
 
 describe('the library is the folder', () => {
-  test('a file in PascalCase is a module of that name, exported twice', async () => {
+  test('a file in PascalCase is a module of that name', () => {
     const files = folders.flatMap((folder) => readdirSync(`${sources}/${folder}`).filter((file) => /^[A-Z]/.test(file)).map((file) => file.replace(/\.ts$/, '')));
     expect([...library.names].sort()).toEqual(files.sort());
-    for (const name of library.names) expect(await library.load(name)).toBe(await library.load(name));
   });
 
   test('every file is loaded by the name of a yaml', () => {

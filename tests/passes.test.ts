@@ -1,6 +1,6 @@
 /**
  * fixtures/passes/<pass>/<name>.txt: a graph's text before, a line `---`, its text after. A refusal, `not-….txt`, has
- * no second half: nothing may change. Lines `# opset 16`, `# custom-ops function`, `# domain acme` and
+ * no second half: nothing may change. Lines `# opset 16`, `# half io`, `# custom-ops function`, `# domain acme` and
  * `# name Scale=ScalePlugin` set what the pass is told.
  */
 import { describe, expect, test } from '@jest/globals';
@@ -19,7 +19,7 @@ import { problemOf } from './made-files.js';
 const root = 'fixtures/passes';
 
 /** What each pass may change of the numbers, relative to the largest: nothing, unless it is named here. */
-const rounding: Readonly<Record<string, number>> = { 'fold-batch-norm': 2e-6, 'expand-operators': 2e-6 };
+const rounding: Readonly<Record<string, number>> = { 'fold-batch-norm': 2e-6, 'expand-operators': 2e-6, 'to-half': 4e-3 };
 /** Sizes that stand for open ones when fixtures are run. */
 const sizes = { batch: 2, height: 3, width: 5 };
 
@@ -33,7 +33,7 @@ function readFixture(file: string): Fixture {
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
   const options = new Map<string, string>();
   while (lines[0]?.startsWith('# ')) {
-    const [, option, value] = /^# (opset|custom-ops|domain|name) (\S+)$/.exec(lines.shift()!) ?? [];
+    const [, option, value] = /^# (opset|half|custom-ops|domain|name) (\S+)$/.exec(lines.shift()!) ?? [];
     if (option === undefined) throw new Error(`${file} begins with an option that is not known`);
     options.set(option, value!);
   }
@@ -46,7 +46,7 @@ function readFixture(file: string): Fixture {
     domain: options.get('domain') ?? 'yolonnx',
     names: from === undefined ? {} : { [from]: to! },
   };
-  return { before: before!, after: after ?? before!, context: { opset: Number(options.get('opset') ?? 17), customOps } };
+  return { before: before!, after: after ?? before!, context: { opset: Number(options.get('opset') ?? 17), customOps, half: (options.get('half') ?? 'none') as NonNullable<PassContext['half']> } };
 }
 
 const text = (graph: Graph): string => print(graph, { whole: true });

@@ -52,8 +52,10 @@ class Conversion {
   private convert(node: Node): void {
     const positions = node.kind === 'op' && (SIZES.has(node.op) || node.inputs.some((value) => this.positions.has(value) || (value.kind === 'param' && value.kept)));
     const full = positions || node.kind !== 'op' || FULL.has(node.op);
-    const inputs = node.inputs.map((value) => this.as(value, full ? 'float32' : 'float16', node.scope));
-    const outputs = node.outputs.map((value): Result => ({ ...value, dtype: value.dtype === 'float32' && !full ? 'float16' : value.dtype }));
+    // A Cast takes any precision and gives the one that it names.
+    const cast = node.kind === 'op' && node.op === 'Cast';
+    const inputs = node.inputs.map((value) => (cast ? (this.made.get(value) ?? value) : this.as(value, full ? 'float32' : 'float16', node.scope)));
+    const outputs = node.outputs.map((value): Result => ({ ...value, dtype: value.dtype === 'float32' && !full && !cast ? 'float16' : value.dtype }));
     node.outputs.forEach((value, i) => {
       this.made.set(value, outputs[i]!);
       if (positions) this.positions.add(value);

@@ -65,6 +65,11 @@ export const arrangement = {
     infer: (inputs, attrs) => {
       const x = operand(inputs, 0);
       checkAxis(attrs.axis, x.shape.length);
+      const { axis, start, end, step } = attrs;
+      const whole = x.shape[axis]!;
+      if (step < 1 || (typeof start === 'number' && start < 0) || (typeof end === 'number' && typeof whole === 'number' && end > whole)) {
+        throw shapeProblem(`a slice [${show(start)}, ${show(end)}) in steps of ${step} is not within axis ${axis} of ${showShape(x.shape)}`);
+      }
       const size = sliceSize(attrs);
       if (typeof size === 'number' && size < 1) throw shapeProblem(`an empty slice [${show(attrs.start)}, ${show(attrs.end)}) of ${showShape(x.shape)}`);
       return typed(x, x.shape.map((extent, i) => (i === attrs.axis ? size : extent)));
@@ -170,7 +175,7 @@ export const arrangement = {
     exactness: 'rounded',
     infer: (inputs, { to }) => [{ dtype: to, shape: operand(inputs, 0).shape }],
     spell: ({ to }) => ({ attributes: { to: { int: { float32: 1, int64: 7, bool: 9, float16: 10 }[to] } } }),
-    fold: ([x], { to }) => (to === 'float16' ? Float32Array.from(x!.data, (value) => halfTable()[toHalf(value)]!) : x!.data),
+    fold: ([x], { to }) => castTo(x!.data, to),
   }),
   /** 0, 1, … size − 1 as float32. */
   Range: row<{ readonly size: Extent }>({
@@ -200,4 +205,20 @@ function scaled(size: Extent, scale: number): Extent {
   if (typeof size === 'number') return Math.floor(size * scale);
   if (Number.isInteger(scale)) return product([size, scale]);
   throw shapeProblem(`a map of open size ${show(size)} can only be resized by whole factors, not ${scale}`);
+}
+
+/** As ONNX casts: to integers towards zero, to truth values by being other than 0. What no integer holds is not folded. */
+function castTo(data: ArrayLike<number>, to: DType): ArrayLike<number> | undefined {
+  switch (to) {
+    case 'float32':
+      return Float32Array.from(data);
+    case 'float16':
+      return Float32Array.from(data, (value) => halfTable()[toHalf(value)]!);
+    case 'bool':
+      return Array.from(data, (value) => Number(value !== 0));
+    case 'int64': {
+      const whole = Array.from(data, Math.trunc);
+      return whole.every(Number.isSafeInteger) ? whole : undefined;
+    }
+  }
 }

@@ -1,0 +1,188 @@
+/** At least one use of every operator of the table, with sizes that may be open, and what it must compute. */
+import { add, floorDiv, max, min, mul, sub, type Extent } from '../compiler/ir/extent.js';
+import type { Input, Value } from '../compiler/ir/graph.js';
+import type { OpName } from '../compiler/onnx/operators/index.js';
+import type { InputType, Numbers, Recorder } from './graphs.js';
+import * as plain from './reference.js';
+
+/** The sizes a case may use: numbers, or symbols of the same value. */
+export interface Sizes {
+  readonly n: Extent;
+  readonly h: Extent;
+  readonly w: Extent;
+}
+
+export const VALUES = { n: 2, h: 5, w: 6 } as const;
+
+export interface Case {
+  readonly op: OpName;
+  readonly about: string;
+  readonly inputs: (sizes: Sizes) => readonly InputType[];
+  readonly build: (g: Recorder, x: readonly (Input | Value)[], sizes: Sizes) => readonly Value[];
+  /** From the inputs' numbers, and parameters by key. */
+  readonly expect: (x: readonly Numbers[], param: (key: string, shape: readonly number[]) => Numbers) => readonly Numbers[];
+  /** What the numbers in [-1, 1) become before they are used. */
+  readonly domain?: (value: number) => number;
+}
+
+export const cases: Case[] = [];
+
+const define = (op: OpName, about: string, rest: Omit<Case, 'op' | 'about'>): void => void cases.push({ op, about, ...rest });
+const one = (shape: (sizes: Sizes) => InputType['shape'], dtype?: InputType['dtype']): Case['inputs'] => (sizes) => [{ shape: shape(sizes), ...(dtype ? { dtype } : {}) }];
+const map4 = one(({ n, h, w }) => [n, 6, h, w]);
+const wide = (value: number): number => 4 * value;
+
+// --- elementwise -------------------------------------------------------------------------------------------------
+
+const unary = {
+  Abs: Math.abs, Neg: (x) => -x, Relu: (x) => Math.max(x, 0), Exp: Math.exp, Tanh: Math.tanh, Sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  Softplus: (x) => Math.log1p(Math.exp(x)), Erf: plain.erf, HardSwish: (x) => (x * Math.min(Math.max(x + 3, 0), 6)) / 6,
+  Mish: (x) => x * Math.tanh(Math.log1p(Math.exp(x))), Gelu: (x) => (x * (1 + plain.erf(x / Math.SQRT2))) / 2, Identity: (x) => x,
+} as const satisfies Partial<Record<OpName, (x: number) => number>>;
+
+for (const [op, f] of Object.entries(unary) as [keyof typeof unary, (x: number) => number][]) {
+  define(op, 'of a map', { inputs: map4, domain: wide, build: (g, [x]) => g.op(op, [x!], {}), expect: ([x]) => [plain.map(x!, f)] });
+}
+for (const [op, f] of [['Sqrt', Math.sqrt], ['Reciprocal', (x: number) => 1 / x]] as const) {
+  define(op, 'of positive numbers', { inputs: map4, domain: (x) => x + 1.25, build: (g, [x]) => g.op(op, [x!], {}), expect: ([x]) => [plain.map(x!, f)] });
+}
+
+const binary = { Add: (a, b) => a + b, Sub: (a, b) => a - b, Mul: (a, b) => a * b, Div: (a, b) => a / b } as const satisfies Partial<Record<OpName, (a: number, b: number) => number>>;
+const shapes: readonly [string, (sizes: Sizes) => readonly (readonly Extent[])[]][] = [
+  ['of equal shapes', ({ n, h }) => [[n, 3, h], [n, 3, h]]],
+  ['of a map and a vector of channels', ({ n, h, w }) => [[n, 3, h, w], [3, 1, 1]]],
+  ['of a row and a column', ({ h, w }) => [[1, h, 1], [w]]],
+  ['of a map and a scalar', ({ n, h }) => [[], [n, h]]],
+];
+for (const [op, f] of Object.entries(binary) as [keyof typeof binary, (a: number, b: number) => number][]) {
+  for (const [about, of] of shapes) {
+    const domain = op === 'Div' ? (x: number): number => x + 1.5 : wide;
+    define(op, about, { inputs: (sizes) => of(sizes).map((shape) => ({ shape })), domain, build: (g, x) => g.op(op, x, {}), expect: ([a, b]) => [plain.zip(a!, b!, f)] });
+  }
+  const whole = (a: number, b: number): number => Math.trunc(f(a, b));
+  const domain = op === 'Div' ? (x: number): number => 2 * x + 9 : wide;
+  define(op, 'of integers', { inputs: ({ n, h }) => [{ dtype: 'int64', shape: [n, h] }, { dtype: 'int64', shape: [h] }], domain, build: (g, x) => g.op(op, x, {}), expect: ([a, b]) => [plain.zip(a!, b!, whole)] });
+}
+
+define('LeakyRelu', 'slope 0.1', { inputs: map4, build: (g, [x]) => g.op('LeakyRelu', [x!], { alpha: 0.1 }), expect: ([x]) => [plain.map(x!, (v) => (v < 0 ? Math.fround(0.1) * v : v))] });
+define('Elu', 'alpha 0.5', { inputs: map4, domain: wide, build: (g, [x]) => g.op('Elu', [x!], { alpha: 0.5 }), expect: ([x]) => [plain.map(x!, (v) => (v < 0 ? 0.5 * Math.expm1(v) : v))] });
+define('HardSigmoid', 'alpha 0.25, beta 0.5', { inputs: map4, domain: wide, build: (g, [x]) => g.op('HardSigmoid', [x!], { alpha: 0.25, beta: 0.5 }), expect: ([x]) => [plain.map(x!, (v) => Math.min(Math.max(v / 4 + 0.5, 0), 1))] });
+define('Clip', 'to [-0.5, 2]', { inputs: map4, domain: wide, build: (g, [x]) => g.op('Clip', [x!], { min: -0.5, max: 2 }), expect: ([x]) => [plain.map(x!, (v) => Math.min(Math.max(v, -0.5), 2))] });
+
+// --- windows -----------------------------------------------------------------------------------------------------
+
+const windows = {
+  'kernel 3, padded': { kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1] },
+  'kernel 3 by 2, strides, uneven padding': { kernel: [3, 2], strides: [2, 3], pads: [1, 0, 0, 1], dilations: [1, 1] },
+  dilated: { kernel: [2, 3], strides: [1, 1], pads: [0, 2, 0, 2], dilations: [2, 2] },
+} as const;
+for (const [about, window] of Object.entries(windows)) {
+  for (const group of [1, 3, 6]) {
+    define('Conv', `${about}, ${group} groups`, {
+      inputs: map4,
+      build: (g, [x]) => g.op('Conv', [x!, g.param('weight', [12, 6 / group, ...window.kernel]), ...(group === 1 ? [g.param('bias', [12])] : [])], { ...window, group }),
+      expect: ([x], param) => [plain.conv(x!, param('weight', [12, 6 / group, ...window.kernel]), group === 1 ? param('bias', [12]) : undefined, { ...window, group })],
+    });
+  }
+  define('MaxPool', about, { inputs: map4, build: (g, [x]) => g.op('MaxPool', [x!], window), expect: ([x]) => [plain.maxPool(x!, window)] });
+}
+const line = { kernel: [3], strides: [2], pads: [1, 1], dilations: [1] };
+define('Conv', 'one dimension', {
+  inputs: one(({ n, w }) => [n, 3, w]),
+  build: (g, [x]) => g.op('Conv', [x!, g.param('weight', [4, 3, 3])], { ...line, group: 1 }),
+  expect: ([x], param) => [plain.conv(x!, param('weight', [4, 3, 3]), undefined, { ...line, group: 1 })],
+});
+define('GlobalAveragePool', 'of a map', { inputs: map4, build: (g, [x]) => g.op('GlobalAveragePool', [x!], {}), expect: ([x]) => [plain.reduce(x!, [2, 3], true, plain.mean)] });
+define('GlobalMaxPool', 'of a map', { inputs: map4, build: (g, [x]) => g.op('GlobalMaxPool', [x!], {}), expect: ([x]) => [plain.reduce(x!, [2, 3], true, plain.largest)] });
+
+// --- reductions, products, normalizations --------------------------------------------------------------------------
+
+for (const [op, f] of [['ReduceMean', plain.mean], ['ReduceMax', plain.largest], ['ReduceSum', plain.sum]] as const) {
+  for (const [axes, keepdims] of [[[1], true], [[2, 3], true], [[0, 2], false], [[3], false]] as const) {
+    define(op, `axes ${axes.join(', ')}${keepdims ? ' kept' : ''}`, { inputs: map4, build: (g, [x]) => g.op(op, [x!], { axes, keepdims }), expect: ([x]) => [plain.reduce(x!, axes, keepdims, f)] });
+  }
+}
+define('MatMul', 'of batches', { inputs: ({ n, h, w }) => [{ shape: [n, 3, h, w] }, { shape: [n, 3, w, 4] }], build: (g, x) => g.op('MatMul', x, {}), expect: ([a, b]) => [plain.matmul(a!, b!)] });
+define('MatMul', 'of a batch and a matrix', { inputs: ({ n, h, w }) => [{ shape: [n, h, w] }, { shape: [w, h] }], build: (g, x) => g.op('MatMul', x, {}), expect: ([a, b]) => [plain.matmul(a!, b!)] });
+define('MatMul', 'of a broadcast batch', { inputs: ({ n, h }) => [{ shape: [1, h, 3] }, { shape: [n, 3, h] }], build: (g, x) => g.op('MatMul', x, {}), expect: ([a, b]) => [plain.matmul(a!, b!)] });
+for (const bias of [true, false]) {
+  define('Gemm', bias ? 'with bias' : 'without bias', {
+    inputs: one(({ n }) => [n, 6]),
+    build: (g, [x]) => g.op('Gemm', [x!, g.param('weight', [4, 6]), ...(bias ? [g.param('bias', [4])] : [])], {}),
+    expect: ([x], param) => [plain.zip(plain.matmul(x!, plain.transpose(param('weight', [4, 6]), [1, 0])), bias ? param('bias', [4]) : { shape: [], data: [0] }, (a, b) => a + b)],
+  });
+}
+for (const axis of [0, 1, 2, 3]) define('Softmax', `axis ${axis}`, { inputs: map4, domain: wide, build: (g, [x]) => g.op('Softmax', [x!], { axis }), expect: ([x]) => [plain.softmax(x!, axis)] });
+const vectors = (g: Recorder, c: number): readonly Value[] => [g.param('weight', [c]), g.param('bias', [c])];
+define('BatchNormalization', 'of a map', {
+  inputs: map4,
+  build: (g, [x]) => g.op('BatchNormalization', [x!, ...vectors(g, 6), g.param('running_mean', [6]), g.param('running_var', [6])], { epsilon: 1e-3 }),
+  expect: ([x], param) => [plain.batchNorm(x!, [param('weight', [6]), param('bias', [6]), param('running_mean', [6]), param('running_var', [6])], 1e-3)],
+});
+define('LayerNormalization', 'of the last axis', {
+  inputs: one(({ n, h }) => [n, h, 8]),
+  build: (g, [x]) => g.op('LayerNormalization', [x!, ...vectors(g, 8)], { epsilon: 1e-5 }),
+  expect: ([x], param) => [plain.normalize(x!, [2], 1e-5, param('weight', [8]), param('bias', [8]), 2)],
+});
+for (const [about, inputs, axes] of [['of a map', map4, [2, 3]], ['of a line', one(({ n, h }) => [n, 6, h]), [2]]] as const) {
+  define('InstanceNormalization', about, {
+    inputs,
+    build: (g, [x]) => g.op('InstanceNormalization', [x!, ...vectors(g, 6)], { epsilon: 1e-5 }),
+    expect: ([x], param) => [plain.normalize(x!, axes, 1e-5, param('weight', [6]), param('bias', [6]), 1)],
+  });
+}
+for (const groups of [1, 2, 6]) {
+  define('GroupNormalization', `${groups} groups`, {
+    inputs: map4,
+    build: (g, [x]) => g.op('GroupNormalization', [x!, ...vectors(g, 6)], { groups, epsilon: 1e-5 }),
+    expect: ([x], param) => [plain.groupNorm(x!, groups, 1e-5, param('weight', [6]), param('bias', [6]))],
+  });
+}
+
+// --- arrangement ---------------------------------------------------------------------------------------------------
+
+define('Concat', 'of channels', { inputs: ({ n, h }) => [{ shape: [n, 2, h] }, { shape: [n, 3, h] }], build: (g, x) => g.op('Concat', x, { axis: 1 }), expect: (x) => [plain.concat(x, 1)] });
+define('Concat', 'of positions', { inputs: ({ n, h, w }) => [{ shape: [n, 2, h] }, { shape: [n, 2, w] }, { shape: [n, 2, 1] }], build: (g, x) => g.op('Concat', x, { axis: 2 }), expect: (x) => [plain.concat(x, 2)] });
+define('Split', 'into channels', { inputs: map4, build: (g, [x]) => g.op('Split', [x!], { axis: 1, sizes: [1, 3, 2] }), expect: ([x]) => [plain.slice(x!, 1, 0, 1), plain.slice(x!, 1, 1, 4), plain.slice(x!, 1, 4, 6)] });
+define('Split', 'into parts of open size', { inputs: map4, build: (g, [x], { h }) => g.op('Split', [x!], { axis: 2, sizes: [2, sub(h, 2)] }), expect: ([x]) => [plain.slice(x!, 2, 0, 2), plain.slice(x!, 2, 2, 5)] });
+define('Slice', 'of channels', { inputs: map4, build: (g, [x]) => g.op('Slice', [x!], { axis: 1, start: 1, end: 6, step: 2 }), expect: ([x]) => [plain.slice(x!, 1, 1, 6, 2)] });
+define('Slice', 'to the open end', { inputs: map4, build: (g, [x], { h }) => g.op('Slice', [x!], { axis: 2, start: 1, end: h, step: 1 }), expect: ([x]) => [plain.slice(x!, 2, 1, 5)] });
+define('Slice', 'every second of an open size', { inputs: map4, build: (g, [x], { h }) => g.op('Slice', [x!], { axis: 2, start: 0, end: h, step: 2 }), expect: ([x]) => [plain.slice(x!, 2, 0, 5, 2)] });
+define('Slice', 'from the middle on', { inputs: map4, build: (g, [x], { w }) => g.op('Slice', [x!], { axis: 3, start: floorDiv(w, 2), end: w, step: 1 }), expect: ([x]) => [plain.slice(x!, 3, 3, 6)] });
+
+const reshapes: readonly [string, (sizes: Sizes) => readonly Extent[]][] = [
+  ['positions in a row', ({ n, h, w }) => [n, 6, mul(h, w)]],
+  ['groups into the batch', ({ n, h, w }) => [mul(n, 3), 2, h, w]],
+  ['one row', ({ n, h, w }) => [mul(6, mul(n, mul(h, w)))]],
+  ['open sizes elsewhere', ({ n, h, w }) => [h, w, 6, n]],
+  ['no open size at its place, two computed', ({ n, h, w }) => [1, mul(2, n), mul(3, h), w]],
+];
+for (const [about, target] of reshapes) define('Reshape', about, { inputs: map4, build: (g, [x], sizes) => g.op('Reshape', [x!], { shape: target(sizes) }), expect: ([x]) => [{ shape: target(VALUES) as number[], data: x!.data }] });
+for (const perm of [[0, 2, 3, 1], [3, 1, 0, 2]]) define('Transpose', perm.join(', '), { inputs: map4, build: (g, [x]) => g.op('Transpose', [x!], { perm }), expect: ([x]) => [plain.transpose(x!, perm)] });
+define('Unsqueeze', 'front and back', { inputs: one(({ n, h }) => [n, h]), build: (g, [x]) => g.op('Unsqueeze', [x!], { axes: [0, 3] }), expect: ([x]) => [{ shape: [1, 2, 5, 1], data: x!.data }] });
+define('Squeeze', 'two axes', { inputs: one(({ h, w }) => [1, h, 1, w]), build: (g, [x]) => g.op('Squeeze', [x!], { axes: [0, 2] }), expect: ([x]) => [{ shape: [5, 6], data: x!.data }] });
+define('Expand', 'a row to a map', { inputs: ({ n, h, w }) => [{ shape: [1, w] }, { shape: [n, 3, h, w] }], build: (g, [x, y], { n, h, w }) => [...g.op('Expand', [x!], { shape: [n, 3, h, w] }), y!], expect: ([x, y]) => [plain.tabulate([2, 3, 5, 6], ([, , , i]) => plain.at(x!, [0, i!])), y!] });
+define('Expand', 'what it has already', { inputs: one(({ h }) => [h, 1]), build: (g, [x], { h }) => g.op('Expand', [x!], { shape: [h, 4] }), expect: ([x]) => [plain.tabulate([5, 4], ([i]) => plain.at(x!, [i!, 0]))] });
+for (const [mode, alignCorners] of [['nearest', false], ['bilinear', false], ['bilinear', true]] as const) {
+  for (const scales of [[2, 2], [3, 1]] as const) {
+    define('Resize', `${mode}${alignCorners ? ' with aligned corners' : ''} by ${scales.join(' and ')}`, { inputs: map4, build: (g, [x]) => g.op('Resize', [x!], { scales, mode, alignCorners }), expect: ([x]) => [plain.resize(x!, scales, mode, alignCorners)] });
+  }
+}
+define('Cast', 'to integers and back', { inputs: map4, domain: (x) => 9 * x, build: (g, [x]) => [...g.op('Cast', [x!], { to: 'int64' }), ...g.op('Cast', g.op('Cast', [x!], { to: 'int64' }), { to: 'float32' })], expect: ([x]) => [plain.map(x!, Math.trunc), plain.map(x!, Math.trunc)] });
+define('Cast', 'to truth values', { inputs: one(({ h }) => [h], 'int64'), build: (g, [x]) => g.op('Cast', [x!], { to: 'bool' }), expect: ([x]) => [plain.map(x!, (v) => Number(v !== 0))] });
+
+// --- sizes: every kind of arithmetic on them ---------------------------------------------------------------------------
+
+const sizes: readonly [string, (sizes: Sizes) => Extent][] = [
+  ['as it is', ({ h }) => h],
+  ['a product', ({ h, w }) => mul(h, mul(2, w))],
+  ['a sum with a negative term', ({ h, w }) => add(sub(mul(3, h), w), 2)],
+  ['a floor division', ({ h, w }) => floorDiv(add(h, w), 4)],
+  ['the smaller one', ({ h, w }) => min(h, w)],
+  ['the larger one', ({ h, w, n }) => max(h, add(w, n))],
+  ['a division by a size', ({ h, w, n }) => floorDiv(mul(h, w), add(n, 1))],
+];
+for (const [about, size] of sizes) {
+  define('Range', about, { inputs: map4, build: (g, [x], s) => [...g.op('Range', [], { size: size(s) }), x!], expect: ([x]) => [plain.tabulate([size(VALUES) as number], ([i]) => i!), x!] });
+  define('Size', about, { inputs: map4, build: (g, [x], s) => [...g.op('Size', [], { size: size(s) }), x!], expect: ([x]) => [{ shape: [], data: [size(VALUES) as number] }, x!] });
+}
