@@ -154,7 +154,7 @@ function openSize(name: 'height' | 'width', size: number, inputs: ModuleOptions[
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
 function checkInputs(inputs: ModuleOptions['inputs']): void {
-  for (const shape of inputs) {
+  for (const shape of inputs as readonly (readonly number[])[]) {
     if (shape.length === 4 && shape.every((size) => Number.isInteger(size) && size >= 1 && size <= MAX_EXTENT)) continue;
     throw new Problem('bad-option', `an input is [batch, channels, height, width] with sizes from 1 on, got [${shape.join(', ')}]`, { help: 'Give a shape such as --input 1x64x20x20.' });
   }

@@ -53,8 +53,8 @@ export interface VerifyRequest extends VerifyOptions {
 }
 
 /**
- * Verifies every golden. A golden or model at fault fails its own case alone; a missing provider and faults of our own
- * (Problems 'missing-provider' and 'internal', other errors) are thrown.
+ * Verifies every golden. A golden or model at fault fails its own case alone; a missing provider, a stop and faults of
+ * our own (Problems 'missing-provider', 'aborted' and 'internal', other errors) are thrown.
  */
 export async function verifyGoldens(request: VerifyRequest): Promise<VerifyReport> {
   const cases: CaseResult[] = [];
@@ -89,6 +89,8 @@ export function reportExitCode({ cases }: VerifyReport): number {
   return error ? new Problem(error.code, error.message).exitCode : 0;
 }
 
+const THROWN: ReadonlySet<ErrorCode> = new Set(['missing-provider', 'aborted', 'internal'] as const);
+
 async function verifyFile(open: () => ByteSource & { close?(): void }, request: VerifyRequest): Promise<{ result: CaseResult; ran?: Ran }> {
   let file: string | undefined;
   let golden: Golden | undefined;
@@ -99,7 +101,7 @@ async function verifyFile(open: () => ByteSource & { close?(): void }, request: 
     golden = parseGolden(source);
     return await verifyGolden(golden, await request.model(golden, source), request.runner, request);
   } catch (error) {
-    if (!(error instanceof Problem) || error.code === 'missing-provider' || error.code === 'internal') throw error;
+    if (!(error instanceof Problem) || THROWN.has(error.code)) throw error;
     const { code, message, help } = error;
     const name = golden?.case ?? file ?? '';
     return { result: { case: name, golden: file ?? '', ok: false, seconds: 0, outputs: [], error: { code, message, ...(help === undefined ? {} : { help }) } } };

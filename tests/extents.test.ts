@@ -40,7 +40,7 @@ function expression(next: (below: number) => number, depth: number): Made {
     () => ({ extent: min(a.extent, b.extent), value: (s) => Math.min(a.value(s), b.value(s)) }),
     () => ({ extent: max(a.extent, b.extent), value: (s) => Math.max(a.value(s), b.value(s)) }),
     () => ({ extent: floorDiv(a.extent, divisor), value: (s) => Math.floor(a.value(s) / divisor) }),
-    () => ({ extent: floorDiv(a.extent, mul(divisor, width)), value: (s) => Math.floor(a.value(s) / (divisor * s['width']!)) }),
+    () => ({ extent: floorDiv(a.extent, mul(divisor, width)), value: (s) => Math.floor(a.value(s) / (divisor * s.width!)) }),
   ];
   return kinds[next(kinds.length)]!();
 }

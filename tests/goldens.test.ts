@@ -30,6 +30,7 @@ describe('modules', () => {
   test.each(['batch', 'all'] as const)('open sizes: %s', (dynamic) => pass(modules, { dynamic }));
   test.each([11, 13])('open sizes at opset %d', (opset) => pass(modules, { opset, dynamic: 'all' }));
   test('run as written, without the optimizer of onnxruntime', () => pass(modules, { graphOptimizationLevel: 'disabled' }));
+  test.each(['compute', 'io'] as const)('half precision: %s', (half) => pass(modules, { half }));
   test('functions', () => pass(modules, { customOps: { form: 'function' } }));
 });
 
@@ -37,6 +38,7 @@ describe('whole models', () => {
   test('as compiled by default', () => pass(models));
   test('without passes, at the lowest opset', () => pass(models, { passes: [], opset: 11 }));
   test('open sizes', () => pass(models, { dynamic: 'all' }));
+  test('half precision', () => pass(models, { half: 'compute' }));
 });
 
 test('a golden of other numbers fails: bounds do bind', async () => {

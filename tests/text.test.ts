@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { networkGraph } from '../compiler/compile.js';
 import { check } from '../compiler/ir/check.js';
 import { input, mul } from '../compiler/ir/extent.js';
-import type { Constant, Graph, Param } from '../compiler/ir/graph.js';
+import type { Constant, Graph } from '../compiler/ir/graph.js';
 import { paramsOf } from '../compiler/ir/graph.js';
 import { print } from '../compiler/ir/print.js';
 import { readGraph } from '../compiler/ir/text.js';
@@ -93,7 +93,7 @@ describe('what the text holds', () => {
     const params = paramsOf(graph);
     expect(params.map(({ key, kept }) => [key, kept])).toEqual([['w', false], ['w', true]]);
     const value = new Float32Array(2);
-    (params[0] as Param).read(value, 0);
+    (params[0]!).read(value, 0);
     // The recipe gives unknown leaves of rank 1 numbers from 0.5 to 1.
     expect(value.every((number) => number >= 0.5 && number < 1)).toBe(true);
     expect(value[0]).not.toBe(value[1]);

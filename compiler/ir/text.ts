@@ -160,7 +160,7 @@ function readType(scan: Scanner): TensorType {
 
 /** `{axes: ['batch', 'anchors']}` of inputs and outputs with open sizes. */
 function readAxes(scan: Scanner): { readonly axes?: readonly string[] } {
-  return scan.peek('{') ? (readAttributes(scan) as { readonly axes: readonly string[] }) : {};
+  return scan.peek('{') ? (readAttributes(scan)) : {};
 }
 
 /** `{0.5, 1}[2]`, `int64{3}[]` */

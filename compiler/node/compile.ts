@@ -9,6 +9,7 @@ import type { VerifyReport } from '../verify.js';
 import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
 import type { WeightSource } from '../weights/source.js';
 import { library } from '../../ops/index.js';
+import { stopIfAborted } from './abort.js';
 import { atomicFile, type AtomicFile } from './files.js';
 import { readModel } from './model-file.js';
 import { today, version } from './version.js';
@@ -172,10 +173,6 @@ async function verified(target: AtomicFile | MemoryFile, goldens: readonly strin
   const { verify } = await import('./verify.js');
   const model = target instanceof MemoryFile ? target.bytes() : target.temporary;
   return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), ...(options.half ? { half: options.half } : {}) });
-}
-
-export function stopIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new Problem('aborted', 'stopped before the work was done', { cause: signal.reason });
 }
 
 const hashing = (sink: ByteSink, hash: ReturnType<typeof createHash> | undefined): ByteSink =>

@@ -7,7 +7,7 @@ import type { Provider } from '../runner.js';
 import { verifyGoldens, type CaseResult, type VerifyReport } from '../verify.js';
 import { prepare, writeModule, writeNetwork, type GraphOptions } from '../compile.js';
 import { library } from '../../ops/index.js';
-import { stopIfAborted } from './compile.js';
+import { stopIfAborted } from './abort.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';

@@ -1,15 +1,13 @@
-import { bool, channels, defineModule, int, number, preset } from '../../compiler/module.js';
+import { defineModule, preset } from '../../compiler/module.js';
 import { Bottleneck, type Kernels } from './Bottleneck.js';
 import { Conv } from './Conv.js';
+import { cspArgs } from './csp.js';
 
 export const BottleneckCSP = defineModule({
   doc: 'Cross-stage partial block: n Bottlenecks on one branch, a 1×1 convolution on the other, normalized together.',
   source: 'arXiv:1911.11929',
   args: {
-    out: channels('output channels'),
-    shortcut: bool('shortcuts in the Bottlenecks', true),
-    groups: int('groups of the Bottlenecks', 1),
-    ratio: number('hidden channels per output channel', 0.5, { min: 0, max: 64 }),
+    ...cspArgs(true),
     kernels: preset<Kernels>('kernel sizes of the Bottlenecks: YOLOv5 1 and 3, Ultralytics 3 and 3', [[1, 1], [3, 3]]),
   },
   repeats: 'inside',

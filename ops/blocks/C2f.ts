@@ -1,17 +1,13 @@
-import { bool, channels, defineModule, int, number } from '../../compiler/module.js';
+import { defineModule } from '../../compiler/module.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
 import { Bottleneck } from './Bottleneck.js';
 import { Conv } from './Conv.js';
+import { cspArgs } from './csp.js';
 
 export const C2f = defineModule({
   doc: 'Cross-stage partial block with two Convs; every one of n Bottlenecks also feeds the last Conv.',
   source: 'ultralytics nn/modules/block.py',
-  args: {
-    out: channels('output channels'),
-    shortcut: bool('shortcuts in the Bottlenecks', false),
-    groups: int('groups of the Bottlenecks', 1),
-    ratio: number('hidden channels per output channel', 0.5, { min: 0, max: 64 }),
-  },
+  args: cspArgs(false),
   repeats: 'inside',
   example: { inputs: [[1, 16, 16, 16]], args: [16, true] },
   build(g, x, { out, shortcut, groups, ratio, n }) {

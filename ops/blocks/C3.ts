@@ -1,16 +1,12 @@
-import { bool, channels, defineModule, int, number } from '../../compiler/module.js';
+import { defineModule } from '../../compiler/module.js';
 import { Bottleneck } from './Bottleneck.js';
 import { Conv } from './Conv.js';
+import { cspArgs } from './csp.js';
 
 export const C3 = defineModule({
   doc: 'Cross-stage partial block with three Convs and n Bottlenecks (kernels 1 and 3).',
   source: 'ultralytics/yolov5 models/common.py',
-  args: {
-    out: channels('output channels'),
-    shortcut: bool('shortcuts in the Bottlenecks', true),
-    groups: int('groups of the Bottlenecks', 1),
-    ratio: number('hidden channels per output channel', 0.5, { min: 0, max: 64 }),
-  },
+  args: cspArgs(true),
   repeats: 'inside',
   example: { inputs: [[1, 16, 16, 16]], args: [16] },
   build(g, x, { out, shortcut, groups, ratio, n }) {

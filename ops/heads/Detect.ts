@@ -3,7 +3,7 @@ import { mul, type Extent } from '../../compiler/ir/extent.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import { Conv } from '../blocks/Conv.js';
-import { stridesOf } from './strides.js';
+import { decodeSides } from './cells.js';
 
 export const Detect = defineModule({
   doc: 'Anchor-free detection head of YOLOv8: boxes by distribution focal loss, class scores.',
@@ -22,7 +22,7 @@ export const Detect = defineModule({
     const boxes = branch(g.in('cv2'), xs, boxChannels, 4 * regMax);
     const scores = branch(g.in('cv3'), xs, classChannels, nc);
     const sides = expectation(g, boxes, regMax);
-    return g.concat([decode(g, sides, xs), g.sigmoid(scores)], 1);
+    return g.concat([decodeSides(g, sides, xs), g.sigmoid(scores)], 1);
   },
 });
 export default Detect;
@@ -49,26 +49,4 @@ function expectation(g: Builder, boxes: Value, bins: number): Value {
   const dfl = g.in('dfl');
   dfl.kept('conv.weight', [1, bins, 1, 1], Array.from({ length: bins }, (_, i) => i), true);
   return g.reshape(dfl.conv2d('conv', distribution, { out: 1, bias: false }), [n, 4, anchors]);
-}
-
-/** Left, top, right, bottom around the cells' centres → cx, cy, w, h in pixels: [n, 4, anchors]. */
-function decode(g: Builder, sides: Value, xs: readonly FeatureMap[]): Value {
-  const { centres, strides } = cells(g, xs);
-  const [before, after] = g.split(sides, 1, [2, 2]) as readonly [Value, Value];
-  const [low, high] = [g.sub(centres, before), g.add(centres, after)];
-  const middle = g.div(g.add(low, high), 2);
-  return g.mul(g.concat([middle, g.sub(high, low)], 1), strides);
-}
-
-/** Centres [1, 2, anchors] (x, y in grid units) and strides [1, 1, anchors] of all levels, row by row. */
-function cells(g: Builder, xs: readonly FeatureMap[]): { centres: Value; strides: Value } {
-  const steps = stridesOf(g, xs);
-  const levels = xs.map((x, i) => ({ h: x.shape[2], w: x.shape[3], stride: steps[i]! }));
-  const centres = levels.map(({ h, w }) => {
-    const column = g.expand(g.reshape(g.add(g.range(w), 0.5), [1, 1, w]), [1, h, w]);
-    const row = g.expand(g.reshape(g.add(g.range(h), 0.5), [1, h, 1]), [1, h, w]);
-    return g.reshape(g.concat([column, row], 0), [1, 2, mul(h, w)]);
-  });
-  const strides = levels.map(({ h, w, stride }) => g.expand(g.constant([stride], [1, 1, 1]), [1, 1, mul(h, w)]));
-  return { centres: g.concat(centres, 2), strides: g.concat(strides, 2) };
 }

@@ -60,7 +60,7 @@ class Conversion {
       this.made.set(value, outputs[i]!);
       if (positions) this.positions.add(value);
     });
-    this.nodes.push({ ...node, inputs, outputs } as Node);
+    this.nodes.push({ ...node, inputs, outputs });
   }
 
   /** The value in a precision: tensors of the file are stored in it, all else is cast once. */

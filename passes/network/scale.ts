@@ -59,7 +59,7 @@ function argsOf(network: Network, layer: Layer, definition: AnyModule, dialect: 
 
 function checkCount(network: Network, layer: Layer, definition: AnyModule): void {
   const readers = positional(definition.args);
-  const needed = readers.filter(([, reader]) => !reader.optional).length;
+  const needed = readers.findLastIndex(([, reader]) => !reader.optional) + 1;
   const given = layer.args.length;
   const plural = (count: number): string => `${count === 0 ? 'no' : count} argument${count === 1 ? '' : 's'}`;
   if (given > readers.length) {
@@ -67,7 +67,7 @@ function checkCount(network: Network, layer: Layer, definition: AnyModule): void
     throw complaint(network, layer, definition, span, 'bad-argument', `${layer.module} takes ${readers.length === 0 ? '' : 'at most '}${plural(readers.length)}, got ${given}`);
   }
   if (given < needed) {
-    const missing = readers.slice(given, needed).map(([name]) => name);
+    const missing = readers.slice(given, needed).filter(([, reader]) => !reader.optional).map(([name]) => name);
     throw complaint(network, layer, definition, layer.spans.args, 'bad-argument', `${layer.module} needs ${missing.join(' and ')}, got ${plural(given)}`);
   }
 }

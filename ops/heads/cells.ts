@@ -1,0 +1,27 @@
+/** The cells of anchor-free heads, and boxes around their centres. */
+import type { Builder } from '../../compiler/builder.js';
+import { mul } from '../../compiler/ir/extent.js';
+import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
+import { stridesOf } from './strides.js';
+
+/** Left, top, right, bottom around the cells' centres → cx, cy, w, h in pixels: [n, 4, anchors]. */
+export function decodeSides(g: Builder, sides: Value, xs: readonly FeatureMap[]): Value {
+  const { centres, strides } = cells(g, xs);
+  const [before, after] = g.split(sides, 1, [2, 2]) as readonly [Value, Value];
+  const [low, high] = [g.sub(centres, before), g.add(centres, after)];
+  const middle = g.div(g.add(low, high), 2);
+  return g.mul(g.concat([middle, g.sub(high, low)], 1), strides);
+}
+
+/** Centres [1, 2, anchors] (x, y in grid units) and strides [1, 1, anchors] of all levels, row by row. */
+function cells(g: Builder, xs: readonly FeatureMap[]): { centres: Value; strides: Value } {
+  const steps = stridesOf(g, xs);
+  const levels = xs.map((x, i) => ({ h: x.shape[2], w: x.shape[3], stride: steps[i]! }));
+  const centres = levels.map(({ h, w }) => {
+    const column = g.expand(g.reshape(g.add(g.range(w), 0.5), [1, 1, w]), [1, h, w]);
+    const row = g.expand(g.reshape(g.add(g.range(h), 0.5), [1, h, 1]), [1, h, w]);
+    return g.reshape(g.concat([column, row], 0), [1, 2, mul(h, w)]);
+  });
+  const strides = levels.map(({ h, w, stride }) => g.expand(g.constant([stride], [1, 1, 1]), [1, 1, mul(h, w)]));
+  return { centres: g.concat(centres, 2), strides: g.concat(strides, 2) };
+}
