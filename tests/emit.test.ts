@@ -5,7 +5,9 @@ import { compile, type CompileOptions, type CompileResult } from '../compiler/in
 import { input, mul } from '../compiler/ir/extent.js';
 import type { Graph, Value } from '../compiler/ir/graph.js';
 import { OPSETS } from '../compiler/onnx/emit.js';
+import { encode } from '../compiler/onnx/protobuf.js';
 import { examples } from './examples.js';
+import { problemOf } from './made-files.js';
 import { sourceOf } from './front-end.js';
 import { difference, emitted, inputsFor, lower, recordGraph, runModel, sizeOf } from './graphs.js';
 
@@ -88,6 +90,18 @@ describe('the bytes are those of onnx-proto', () => {
       }
     }
   });
+});
+
+test('numbers of every size are encoded as onnx-proto does', () => {
+  const ints = [0, 1, -1, 127, 128, 16_384, 2 ** 31, -(2 ** 31), 2 ** 40, -(2 ** 40), Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+  const attribute = { name: 'größe', f: 0.1, i: -1, s: Uint8Array.of(0, 255), floats: [0.1, -0, Infinity, 1e-45], ints, type: 7 };
+  const bytes = encode('AttributeProto', attribute);
+  const read = onnx.AttributeProto.decode(bytes);
+  expect(read.ints.map(Number)).toEqual(ints);
+  expect([read.name, read.f, Number(read.i), [...read.s], [...read.floats]]).toEqual(['größe', Math.fround(0.1), -1, [0, 255], [Math.fround(0.1), -0, Infinity, Math.fround(1e-45)]]);
+  expect(Buffer.compare(onnx.AttributeProto.encode(read).finish(), bytes)).toBe(0);
+  expect(problemOf(() => encode('AttributeProto', { i: 0.5 })).code).toBe('internal');
+  expect(problemOf(() => encode('AttributeProto', { ints: [2 ** 53] })).code).toBe('internal');
 });
 
 /** Two uses of one body with other weights, one of another body under the same name, and a call inside a call. */

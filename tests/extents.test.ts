@@ -96,6 +96,7 @@ describe('what is simplified', () => {
   test.each<[string, Extent, Extent]>([
     ['what the divisor divides leaves the division', floorDiv(add(mul(4, height), 3), 2), add(mul(2, height), 1)],
     ['a size by itself', floorDiv(height, height), 1],
+    ['a sum by itself', floorDiv(add(height, width), add(width, height)), 1],
     ['a product by one of its factors', floorDiv(mul(height, width), width), height],
     ['strides of a stride', floorDiv(sub(add(mul(32, height), 2), 3), 2), sub(mul(16, height), 1)],
     ['minimum with a constant difference', min(add(height, 1), height), height],

@@ -6,7 +6,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync, readdirSync } from 'node:fs';
 import { input } from '../compiler/ir/extent.js';
-import type { Graph } from '../compiler/ir/graph.js';
+import type { Graph, Result } from '../compiler/ir/graph.js';
 import { check } from '../compiler/ir/check.js';
 import { print } from '../compiler/ir/print.js';
 import { readGraph } from '../compiler/ir/text.js';
@@ -95,11 +95,14 @@ describe('a pass that breaks the graph is blamed by name', () => {
   const context = { opset: 17, customOps: INLINE };
   const [sigmoid, relu] = graph.nodes as [Graph['nodes'][number], Graph['nodes'][number]];
 
+  const half: Result = { kind: 'result', dtype: 'float16', shape: graph.inputs[0]!.shape };
+
   test.each<[string, Pass, RegExp]>([
     ['drops a node', broken('greedy', (g) => ({ ...g, nodes: [relu] })), /^pass greedy broke the graph: \/Relu reads a value of type float32\[batch, 4\] that nothing made before it$/],
     ['turns the order round', broken('hasty', (g) => ({ ...g, nodes: [relu, sigmoid] })), /^pass hasty broke the graph: \/Relu reads/],
     ['makes a value twice', broken('eager', (g) => ({ ...g, nodes: [sigmoid, sigmoid, relu] })), /^pass eager .*\/Sigmoid makes a value that is already there$/],
     ['states another shape', broken('liar', (g) => ({ ...g, nodes: [sigmoid, { ...relu, inputs: [{ kind: 'constant', dtype: 'float32', shape: [1], data: [0] }] }] })), /^pass liar .*\/Relu gives float32\[1\], but is stated to give float32\[batch, 4\]$/],
+    ['states another element type', broken('typist', (g) => ({ ...g, nodes: [{ ...sigmoid, outputs: [half] }, { ...relu, inputs: [half] }] })), /^pass typist .*\/Sigmoid gives float32\[batch, 4\], but is stated to give float16\[batch, 4\]$/],
     ['gives an operator too few inputs', broken('mean', (g) => ({ ...g, nodes: [{ ...sigmoid, inputs: [] }, relu] })), /^pass mean .*\/Sigmoid: input 0 is missing$/],
     ['leaves an output without a maker', broken('short', (g) => ({ ...g, nodes: [sigmoid] })), /^pass short .*output y0 reads/],
     ['makes a constant of the wrong size', broken('wide', (g) => ({ ...g, outputs: [{ name: 'y0', value: { kind: 'constant', dtype: 'float32', shape: [3], data: [1, 2] } }] })), /^pass wide .*a constant of shape \[3\] with 2 elements$/],

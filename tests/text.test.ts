@@ -93,7 +93,7 @@ describe('what the text holds', () => {
     const params = paramsOf(graph);
     expect(params.map(({ key, kept }) => [key, kept])).toEqual([['w', false], ['w', true]]);
     const value = new Float32Array(2);
-    (params[0]!).read(value, 0);
+    params[0]!.read(value, 0);
     // The recipe gives unknown leaves of rank 1 numbers from 0.5 to 1.
     expect(value.every((number) => number >= 0.5 && number < 1)).toBe(true);
     expect(value[0]).not.toBe(value[1]);
