@@ -4,7 +4,7 @@
  */
 import { activate } from './activations.js';
 import { Problem, internal } from './errors.js';
-import { known, show, type Extent, type Shape } from './ir/extent.js';
+import { atomNames, isSingle, known, show, type Extent, type Shape } from './ir/extent.js';
 import type { Constant, DType, FeatureMap, Graph, Input, Node, Param, Result, Value } from './ir/graph.js';
 import { withDefaults, type AnyModule, type Args, type Arity, type Given, type Module, type Pair } from './module.js';
 import { rowOf, type AttrsOf, type OpName } from './onnx/operators/index.js';
@@ -201,9 +201,22 @@ export class Builder extends TensorOps {
     const nodes: Node[] = [];
     const results = build(new Builder(this.recording, nodes, this.scope), ...formal);
     const body: Graph = { inputs: formal, outputs: results.map((value, i) => ({ name: `y${i}`, value })), nodes };
+    checkSizesShown(name, body);
     const outputs = results.map((value): Result => ({ kind: 'result', dtype: value.dtype, shape: value.shape }));
     this.nodes.push({ kind: 'call', name, attrs, body, inputs, outputs, scope: this.scope });
     return outputs;
+  }
+}
+
+/** A function sees its inputs alone: every open size in the body must follow from sizes that they show. */
+function checkSizesShown(name: string, { inputs, nodes }: Graph): void {
+  const dimensions = new Set(inputs.flatMap(({ shape }) => shape));
+  const shown = new Set([...dimensions].flatMap((extent) => (isSingle(extent) ? atomNames(extent) : [])));
+  for (const { outputs } of nodes) {
+    for (const extent of outputs.flatMap(({ shape }) => shape)) {
+      const hidden = dimensions.has(extent) ? undefined : atomNames(extent).find((atom) => !shown.has(atom));
+      if (hidden !== undefined) throw internal(`the body of ${name} uses the size ${hidden}, which none of its inputs shows`);
+    }
   }
 }
 

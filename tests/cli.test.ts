@@ -167,7 +167,7 @@ describe('verify', () => {
     expect(report.provider).toEqual({ requested: 'cpu', ran: ['CPUExecutionProvider'] });
     expect(report.failed).toBe(0);
     expect(report.passed).toBe(readdirSync(`${goldens}/modules`).length);
-    for (const { ok, outputs } of report.cases) expect(ok && outputs.every((output) => output.maxAbs! <= output.bound)).toBe(true);
+    for (const { ok, outputs } of report.cases) expect(ok && outputs.every((output) => output.maxAbs <= output.bound)).toBe(true);
   });
 
   test('runs a file, tolerances overridden: exit 1 where numbers differ', () => {

@@ -26,7 +26,9 @@ export async function compiled(file: string): Promise<string> {
 
 /** Everything that the front end says about a text. */
 export async function said(source: Source, options: ParseOptions = optionsIn(source.text)): Promise<string> {
-  return collected(async (warn) => void (await bindNetwork(source, { ...options, warn })));
+  return collected(async (warn) => {
+    await bindNetwork(source, { ...options, warn });
+  });
 }
 
 /** Warnings, then the error. */

@@ -6,6 +6,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync, readdirSync } from 'node:fs';
 import { input } from '../compiler/ir/extent.js';
+import { input, type Extent } from '../compiler/ir/extent.js';
 import type { Graph, Result } from '../compiler/ir/graph.js';
 import { check } from '../compiler/ir/check.js';
 import { print } from '../compiler/ir/print.js';
@@ -117,6 +118,13 @@ describe('a pass that breaks the graph is blamed by name', () => {
     const nested = recordGraph([{ shape: [4] }], (g, x) => g.call('F', {}, [x], (inner, value) => [inner.relu(inner.sigmoid(value as typeof x))]));
     const pass = broken('greedy', (g) => ({ ...g, nodes: g.nodes.filter((node) => node.kind !== 'op' || node.op !== 'Sigmoid') }));
     expect(problemOf(() => runPasses(nested, [pass], context)).message).toMatch(/^pass greedy broke the graph: \/Relu reads/);
+  });
+
+  test('a body uses no size that its inputs do not show', () => {
+    const shape = [input('batch'), 4, input('height')];
+    const tokens = (n: Extent) => () => recordGraph([{ shape }, { shape: [4] }], (g, _, vector) => g.call('F', {}, [vector], (inner, value) => [inner.expand(value, [n, 4])]));
+    expect(problemOf(tokens(input('height'))).message).toBe('the body of F uses the size height, which none of its inputs shows');
+    expect(tokens(3)).not.toThrow();
   });
 
   test('every pass is reported, with the graphs around it', () => {

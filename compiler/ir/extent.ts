@@ -198,6 +198,17 @@ export function termsOf(extent: Extent): readonly { readonly coefficient: number
   return sumOf(extent).map(({ coefficient, atoms: ids }) => ({ coefficient, atoms: ids.map((id) => atoms[id]!) }));
 }
 
+/** Whether an extent is a number times one input size, so that the size can be told from it. */
+export function isSingle(extent: Extent): boolean {
+  const terms = termsOf(extent);
+  return terms.length === 1 && terms[0]!.atoms.length === 1 && terms[0]!.atoms[0]!.kind === 'input';
+}
+
+/** The names of the input sizes that an extent depends on. */
+export function atomNames(extent: Extent): string[] {
+  return termsOf(extent).flatMap(({ atoms: factors }) => factors.flatMap((atom) => (atom.kind === 'input' ? [atom.name] : [...atomNames(atom.a), ...atomNames(atom.b)])));
+}
+
 /** The value of an extent for given input sizes. */
 export function evaluate(extent: Extent, sizes: Readonly<Record<string, number>>): number {
   if (typeof extent === 'number') return extent;

@@ -61,6 +61,7 @@ export async function emit(graph: Graph, sink: ByteSink, options: EmitOptions): 
   for (const part of [head, graphHeader, before]) sink.write(part);
   await streamTensors(tensors, sink, (written) => options.pause?.(written, bytes));
   for (const part of [after, tail]) sink.write(part);
+  await options.pause?.(bytes, bytes);
   return { bytes, irVersion, nodes: scope.nodes.length, initializers: tensors.length };
 }
 
@@ -159,5 +160,4 @@ async function streamTensors(tensors: readonly TensorParts[], sink: ByteSink, pa
       }
     }
   }
-  await pause(written);
 }
