@@ -5,7 +5,6 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync, readdirSync } from 'node:fs';
-import { input } from '../compiler/ir/extent.js';
 import { input, type Extent } from '../compiler/ir/extent.js';
 import type { Graph, Result } from '../compiler/ir/graph.js';
 import { check } from '../compiler/ir/check.js';
