@@ -35,6 +35,9 @@ def variants():
                 yield [*small, "--opset", str(opset), "--dynamic", "all"]
             yield [*small, "--dynamic", "batch"]
             yield [*small, "--no-passes"]
+            for opset in (11, 17, 21):
+                yield [*small, "--half", "--opset", str(opset)]
+                yield [*small, "--half-io", "--dynamic", "batch", "--opset", str(opset)]
     for entry in json.loads(run("modules", "--json")):
         for family in entry["families"]:
             shapes = [option for shape in entry["exampleInputs"] for option in ("--input", "x".join(map(str, shape)))]
