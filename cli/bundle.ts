@@ -28,6 +28,12 @@ const replacements: Plugin = {
   },
 };
 
+/** yargs asks for the working folder as soon as it is loaded. */
+const needsFolder = `try { process.cwd(); } catch {
+  process.stderr.write('error[unreadable]: the working folder is no longer there\\n  help: Change to another folder.\\n');
+  process.exit(2);
+}`;
+
 await build({
   entryPoints: [`${dist}cli/main.js`],
   outfile: `${dist}cli/main.bundle.js`,
@@ -38,7 +44,7 @@ await build({
   external: ['onnxruntime-node'],
   plugins: [replacements],
   // CommonJS packages in an ESM bundle ask for Node's own modules through require.
-  banner: { js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);" },
+  banner: { js: `import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);\n${needsFolder}` },
   legalComments: 'none',
   logLevel: 'warning',
 });

@@ -110,8 +110,13 @@ function explain(error: unknown): number {
   return 70;
 }
 
-// A reader that goes away (`| head`) is no fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 70));
+// A reader that goes away (`| head`) is no fault; a result that cannot be written is told on stderr.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') io.err(formatProblem(new Problem('unwritable', `cannot write to stdout: the system reports ${error.code ?? error.message}`)));
+  process.exit(error.code === 'EPIPE' ? 0 : 2);
+});
+// What is said may get lost; the exit code still tells.
+process.stderr.on('error', () => undefined);
 
 main(process.argv.slice(2)).then(
   (code) => {

@@ -1,5 +1,5 @@
 /** Option values as users write them. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Problem } from '../compiler/errors.js';
 
 /** `640`, `480x640`, `480 640`, `480,640` → [height, width]. */
@@ -20,13 +20,24 @@ export function inputShape(text: string): readonly [number, number, number, numb
 
 /** `person,car`, or a file: one name a line, or a data yaml with `names:`. */
 export async function classNames(text: string): Promise<readonly string[]> {
-  if (!existsSync(text)) return text.split(',').map((name) => name.trim());
-  const content = readFileSync(text, 'utf8');
+  const isFile = existsSync(text) || /[/\\]|\.(?:txt|names|ya?ml)$/i.test(text);
+  if (!isFile) return text.split(',').map((name) => name.trim());
+  const { readText } = await import('../compiler/node/files.js');
+  const content = readText(text);
   if (!/\.ya?ml$/i.test(text)) return content.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '');
-  const { load } = await import('js-yaml');
-  const names = namesIn(load(content));
+  const names = namesIn(await parsed(content, text));
   if (!names) throw new Problem('bad-option', `${text} has no names: list or mapping`);
   return names;
+}
+
+async function parsed(content: string, file: string): Promise<unknown> {
+  const { load } = await import('js-yaml');
+  try {
+    return load(content);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0]! : 'it does not parse';
+    throw new Problem('bad-yaml', `${file} is no YAML: ${reason}`, { cause: error });
+  }
 }
 
 function namesIn(document: unknown): readonly string[] | undefined {

@@ -4,6 +4,9 @@ import { Problem, nearest } from './errors.js';
 import type { Shape } from './ir/extent.js';
 import type { Value } from './ir/graph.js';
 
+/** How many numbers an activation takes; the others take none. */
+const arity: Readonly<Record<string, number>> = { LeakyReLU: 1, ELU: 1 };
+
 type Activation = <S extends Shape>(g: Builder, x: Value<S>, args: readonly number[], module: string) => Value<S>;
 
 const table: Readonly<Record<string, Activation>> = {
@@ -30,6 +33,8 @@ export function activate<S extends Shape>(g: Builder, x: Value<S>, expression: s
       help: `${near.length > 0 ? `Did you mean nn.${near[0]}()? ` : ''}Known: ${Object.keys(table).map((known) => `nn.${known}()`).join(', ')}.`,
     });
   }
+  const most = arity[name] ?? 0;
+  if (args.length > most) throw new Problem('bad-argument', `activation nn.${name} takes ${most === 0 ? 'no number' : 'at most one number'}, got ${args.length}`);
   return activation(g, x, args, module);
 }
 

@@ -61,7 +61,8 @@ export class Builder extends TensorOps {
   }
 
   private path(name: string): string {
-    return this.scope === '' ? name : `${this.scope}.${name}`;
+    if (this.scope === '' || name === '') return this.scope + name;
+    return `${this.scope}.${name}`;
   }
 
   /** A builder for a submodule (or a Sequential, or a ModuleList) of this name. */
@@ -70,9 +71,12 @@ export class Builder extends TensorOps {
     return new Builder(this.recording, this.nodes, this.path(name));
   }
 
-  /** Registers a submodule that PyTorch has and the forward pass does not use, or computes elsewhere. */
+  /**
+   * Registers a submodule that PyTorch has and the forward pass does not use, or computes elsewhere. The empty name is
+   * this module itself; `/name` is one instance that every user shares (Conv's default activation).
+   */
   declare(...names: readonly string[]): void {
-    for (const name of names) this.recording.modules.add(this.path(name));
+    for (const name of names) this.recording.modules.add(name.startsWith('/') ? name : this.path(name));
   }
 
   /** Uses another module as the submodule `name`. */
@@ -86,9 +90,9 @@ export class Builder extends TensorOps {
       .infer(inputs, attrs)
       .map((type): Result => ({ kind: 'result', dtype: type.dtype, shape: type.shape }));
     const leaf = module !== undefined;
-    // `/name` is one instance that every user shares (Conv's default activation): it counts once and scopes nothing.
+    // A shared instance scopes nothing.
     const own = leaf && !module.startsWith('/');
-    if (leaf) this.recording.modules.add(own ? this.path(module) : module);
+    if (leaf) this.declare(module);
     this.nodes.push({ kind: 'op', op, inputs, attrs, outputs, scope: own ? this.path(module) : this.scope, leaf } as Node);
     return outputs;
   }

@@ -53,9 +53,13 @@ function prettyName(name: string, scale: string | undefined): string {
 const pythonDict = (entries: readonly (readonly [string | number, unknown])[]): string =>
   `{${entries.map(([key, value]) => `${pythonString(key)}: ${pythonString(value)}`).join(', ')}}`;
 
+/** What a Python string literal cannot hold as it is. */
+ 
+const CONTROL = /[\u0000-\u001f\u007f]/g;
+
 /** Python's repr of a string or number. */
 function pythonString(value: unknown): string {
   if (typeof value !== 'string') return showLiteral(value);
-  const escaped = value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t');
+  const escaped = value.replaceAll('\\', '\\\\').replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
   return value.includes("'") && !value.includes('"') ? `"${escaped}"` : `'${escaped.replaceAll("'", "\\'")}'`;
 }

@@ -232,3 +232,27 @@ describe('weights from a safetensors file', () => {
     expect((await compile({ ...small, weights: file() })).warnings).toEqual([expect.stringContaining('1 tensor that the model does not use: model.99.weight')]);
   });
 });
+
+describe('options as JavaScript gives them are checked, not trusted', () => {
+  test.each<[string, unknown]>([
+    ['no options', undefined],
+    ['a number for a model', { model: 5 }],
+    ['a source without text', { model: { file: 'x.yaml' } }],
+    ['a word for dynamic', { ...small, dynamic: 'height' }],
+    ['a word for verify', { ...small, verify: golden }],
+    ['a number for imgsz', { ...small, imgsz: 64 }],
+    ['true for half', { ...small, half: true }],
+    ['a module without inputs', { module: { module: 'SE', args: '[64]' } }],
+    ['a provider that is none', { ...small, provider: 'gpu' }],
+  ])('%s', async (_, options) => {
+    expect((await problemOfAsync(compile(options as CompileOptions))).code).toBe('bad-option');
+  });
+});
+
+test('a float16 file is held to float16’s bounds', async () => {
+  const file = output();
+  await compile({ model: 'fixtures/models/yolov5n.yaml', imgsz: [128, 128], half: 'compute', output: file });
+  const report = await verify({ model: file, goldens: ['fixtures/goldens/models/yolov5n.safetensors'], provider: 'cpu' });
+  expect(report.failed).toBe(0);
+  expect(report.cases[0]!.outputs[0]!.parts!.map(({ bound }) => bound)).toEqual([2, 0.01]);
+});

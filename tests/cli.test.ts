@@ -116,6 +116,10 @@ describe('bad usage ends with exit 2, one message, no file and no stack', () => 
     ['a folder for a target', ['compile', model, '-o', '.'], /folder/],
     ['a checkpoint', ['compile', model, '--weights', 'best.pt'], /PyTorch checkpoint/],
     ['weights that are not there', ['compile', model, '--weights', 'best.safetensors'], /best\.safetensors/],
+    ['a yaml below a file', ['compile', `${model}/x.yaml`], /cannot read/],
+    ['a folder of names', ['compile', model, '--names', '.'], /folder/],
+    ['names that are not there', ['compile', model, '--names', 'coco.names'], /coco\.names/],
+    ['more than 2 GiB', ['compile', '--module', 'Conv', '--args', '[60000, 3]', '--input', '1x60000x4x4'], /too-large.*2 GiB/],
     ['verify without golden', ['verify', 'x.onnx'], /golden/],
     ['a golden that is not there', ['verify', '--golden', 'nope.safetensors'], /nope\.safetensors/],
     ['a golden that is none', ['verify', '--golden', model], /safetensors/],
@@ -130,6 +134,26 @@ describe('bad usage ends with exit 2, one message, no file and no stack', () => 
     expect(ended.code).toBe(2);
     expect(isPlain(ended)).toBe(true);
     expect(files()).toEqual(before);
+  });
+
+  test('a target that is also an input', () => {
+    const yaml = 'nc: 1\nbackbone:\n  - [-1, 1, Conv, [8]]\nhead: []\n';
+    writeFileSync(join(folder, 'own.yaml'), yaml);
+    const ended = yolonnx('compile', 'own.yaml', '-o', './own.yaml');
+    expect(ended.code).toBe(2);
+    expect(ended.err).toContain('would be overwritten');
+    expect(readFileSync(join(folder, 'own.yaml'), 'utf8')).toBe(yaml);
+  });
+
+  test('stdout that cannot be written to', () => {
+    const { status, stderr } = spawnSync('sh', ['-c', `"${process.execPath}" "${main}" summary "${model}" > /dev/full`], { encoding: 'utf8' });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error\[unwritable\]/);
+  });
+
+  test('stderr that cannot be written to leaves the exit code', () => {
+    const { status } = spawnSync('sh', ['-c', `"${process.execPath}" "${main}" compile nope.yaml 2> /dev/full`]);
+    expect(status).toBe(2);
   });
 
   test('a full target', () => {

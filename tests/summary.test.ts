@@ -1,9 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { summarize, type Literal } from '../compiler/index.js';
+import { fileSource } from '../compiler/node/files.js';
+import { openSafetensors } from '../compiler/weights/safetensors.js';
 import { problemOfAsync } from './made-files.js';
 
-/** What the packages themselves print, as fixtures/make_golden.py has recorded it. */
+/** What the packages themselves print. */
 interface Recorded {
   readonly format: string;
   readonly name: string;
@@ -34,6 +36,22 @@ test.each(files)('%s', async (file) => {
   expect(summary.layers.map(({ index, from, n, params, args }) => [index, from, n, params, args])).toEqual(rows.map(([index, from, n, params, , args]) => [index, from, n, params, args]));
   expect(summary.layers.map(({ module }) => module.split('.').at(-1))).toEqual(rows.map(([, , , , module]) => module.split('.').at(-1)));
   expect(summary.totals).toEqual({ layers: totals.layers, parameters: totals.parameters, gflops: Math.round(totals.gflops * 10) / 10 });
+});
+
+/** Goldens of models tell what PyTorch counted: rows, parameters, modules, and GFLOPs where the package prints any. */
+const goldens = 'fixtures/goldens/models';
+test.each(readdirSync(goldens).sort())('golden %s', async (file) => {
+  const source = fileSource(`${goldens}/${file}`);
+  const { metadata } = openSafetensors(source);
+  source.close();
+  const value = (key: string): unknown => JSON.parse(metadata.get(key) ?? 'null');
+  const scale = metadata.get('scale') ?? '';
+  const { layers, totals } = await summarize({ model: { file: metadata.get('yaml_file')!, text: metadata.get('yaml')! }, ...(scale === '' ? {} : { scale }) });
+  const rows = value('layer_table') as Recorded['rows'];
+  expect(layers.map(({ index, from, n, params, args }) => [index, from, n, params, args])).toEqual(rows.map(([index, from, n, params, , args]) => [index, from, n, params, args]));
+  expect({ layers: totals.layers, parameters: totals.parameters }).toEqual({ layers: value('layers'), parameters: value('params') });
+  const gflops = value('gflops');
+  if (gflops !== null) expect(totals.gflops).toBe(gflops);
 });
 
 test('shapes of what the layers give', async () => {

@@ -10,8 +10,10 @@ import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
 import type { WeightSource } from '../weights/source.js';
 import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
-import { atomicFile, type AtomicFile } from './files.js';
-import { readModel } from './model-file.js';
+import { atomicFile, refuseOverwriting, type AtomicFile } from './files.js';
+import { findGoldens } from './goldens.js';
+import { locateModel, readModel } from './model-file.js';
+import { checkOptions } from './options.js';
 import { today, version } from './version.js';
 import { openWeights } from './weights.js';
 
@@ -69,8 +71,9 @@ export interface CompileResult {
 }
 
 /** Throws Problem for everything that is the input's, the options' or the environment's fault. */
-export async function compile(options: CompileOptions): Promise<CompileResult> {
+export async function compile(given: CompileOptions): Promise<CompileResult> {
   const started = performance.now();
+  const options = checkOptions(given);
   const warnings: string[] = [];
   const warn = (warning: Problem): void => {
     warnings.push(formatProblem(warning, 'warning'));
@@ -79,6 +82,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
   stopIfAborted(options.signal);
   const weights = weightsFor(options);
   try {
+    if (options.output !== undefined) refuseOverwriting(options.output, inputFiles(options));
     const target = options.output === undefined ? new MemoryFile() : atomicFile(options.output);
     try {
       const hash = options.hash === false ? undefined : createHash('sha256');
@@ -99,6 +103,12 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
   } finally {
     weights.close();
   }
+}
+
+/** Every file that the options name for reading. */
+function inputFiles({ model, weights, verify = [] }: CompileOptions): readonly string[] {
+  const yaml = typeof model === 'string' ? [locateModel(model).file] : [];
+  return [...yaml, ...(weights === undefined ? [] : [weights]), ...(verify.length > 0 ? findGoldens(verify) : [])];
 }
 
 function weightsFor({ weights, seed = DEFAULT_SEED.seed, gain = DEFAULT_SEED.gain }: CompileOptions): { source: WeightSource; close(): void } {
@@ -172,7 +182,7 @@ async function verified(target: AtomicFile | MemoryFile, goldens: readonly strin
   options.onProgress?.({ stage: 'verify', done: 0, total: goldens.length });
   const { verify } = await import('./verify.js');
   const model = target instanceof MemoryFile ? target.bytes() : target.temporary;
-  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), ...(options.half ? { half: options.half } : {}) });
+  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none' });
 }
 
 const hashing = (sink: ByteSink, hash: ReturnType<typeof createHash> | undefined): ByteSink =>

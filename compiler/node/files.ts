@@ -1,7 +1,7 @@
 /** Files as the compiler sees them: ranges to read from, a sink that becomes the target whole or not at all. */
 import { randomBytes } from 'node:crypto';
-import { accessSync, closeSync, constants, fchmodSync, fstatSync, openSync, readSync, realpathSync, renameSync, rmSync, statSync, writeSync, type Stats } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { accessSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, readSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeSync, type Stats } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Problem } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io.js';
 import { kept, removeAtExit } from './leftovers.js';
@@ -83,13 +83,39 @@ export function atomicFile(path: string): AtomicFile {
     if (before?.isDirectory() || /[/\\]$/.test(path)) throw new Problem('unwritable', `cannot write ${path}: it is a folder`, { help: `Name a file in it, such as ${join(path, 'model.onnx')}.` });
     if (before && !before.isFile()) return new Writer(path, path, openSync(path, 'w'));
     if (before) accessSync(path, constants.W_OK);
-    const target = before ? realpathSync(path) : path;
+    const target = before ? realpathSync(path) : linkTarget(path);
     const temporary = join(dirname(target), `.yolonnx-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
     const fd = openSync(temporary, 'wx');
     removeAtExit(temporary);
     if (before) fchmodSync(fd, before.mode & 0o777);
     return new Writer(target, temporary, fd);
   });
+}
+
+/** Where a link leads whose file is not there yet; any other path as it is. */
+function linkTarget(path: string): string {
+  const link = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  return link ? resolve(dirname(path), readlinkSync(path)) : path;
+}
+
+function isSameFile(path: string, { dev, ino }: Stats): boolean {
+  try {
+    const other = statOf(path);
+    return other?.dev === dev && other.ino === ino;
+  } catch {
+    return false; // what is wrong with it, reading it tells
+  }
+}
+
+/** Refuses a target that is one of the files it is made from. Throws Problem('bad-option'). */
+export function refuseOverwriting(target: string, inputs: readonly string[]): void {
+  const written = attempt('unwritable', target, () => statOf(target));
+  if (!written?.isFile()) return;
+  for (const input of inputs) {
+    if (isSameFile(input, written)) {
+      throw new Problem('bad-option', `${target} would be overwritten, but it is read as ${input}`, { help: 'Name another file with -o.' });
+    }
+  }
 }
 
 function statOf(path: string): Stats | undefined {
@@ -159,7 +185,7 @@ class Writer implements AtomicFile {
 }
 
 /** Runs a step on a file and tells the system's errors in plain words. */
-function attempt<T>(code: 'unreadable' | 'unwritable', path: string, step: () => T): T {
+export function attempt<T>(code: 'unreadable' | 'unwritable', path: string, step: () => T): T {
   try {
     return step();
   } catch (error) {

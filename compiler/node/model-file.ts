@@ -8,14 +8,26 @@ import { readText } from './files.js';
 const MAX_YAML = 4 * 2 ** 20;
 
 /**
- * Reads a yaml. As Ultralytics does, `yolov8n-ema.yaml` is scale n of `yolov8-ema.yaml` where only that file is there.
- * Throws Problem('unreadable').
+ * The file that a model's name means. As in Ultralytics, `yolov8n-ema.yaml` is scale n of `yolov8-ema.yaml` where only
+ * that file is there.
  */
-export function readModel(model: string | Source, scale: string | undefined): { source: Source; scale: string | undefined } {
-  if (typeof model !== 'string') return { source: model, scale };
+export function locateModel(model: string, scale?: string): { readonly file: string; readonly scale: string | undefined } {
   const whole = exists(model) ? undefined : unscaledFile(model);
-  if (whole && exists(whole.file)) return { source: { file: whole.file, text: readText(whole.file, MAX_YAML) }, scale: scale ?? whole.scale };
-  return { source: { file: model, text: readText(model, MAX_YAML) }, scale };
+  return whole && exists(whole.file) ? { file: whole.file, scale: scale ?? whole.scale } : { file: model, scale };
 }
 
-const exists = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
+/** Reads a yaml. Throws Problem('unreadable'). */
+export function readModel(model: string | Source, scale: string | undefined): { readonly source: Source; readonly scale: string | undefined } {
+  if (typeof model !== 'string') return { source: model, scale };
+  const located = locateModel(model, scale);
+  return { source: { file: located.file, text: readText(located.file, MAX_YAML) }, scale: located.scale };
+}
+
+/** False only where there is no such file: what is wrong with others, reading them tells. */
+function exists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
+}

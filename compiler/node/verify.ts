@@ -10,6 +10,7 @@ import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
+import { isHalf } from './onnx-file.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { today, version } from './version.js';
 import { openWeights } from './weights.js';
@@ -43,7 +44,7 @@ export async function verify(options: VerifyFilesOptions): Promise<VerifyReport>
     model: async (golden, source) => model ?? (await compileGolden(golden, source, options)),
     runner: nodeRunner(options.graphOptimizationLevel ? { graphOptimizationLevel: options.graphOptimizationLevel } : {}),
     provider,
-    half: (options.half ?? 'none') !== 'none',
+    half: options.half !== undefined || model === undefined ? (options.half ?? 'none') !== 'none' : await isHalf(model),
     ...(atol === undefined && rtol === undefined ? {} : { tolerance: { ...(atol === undefined ? {} : { atol }), ...(rtol === undefined ? {} : { rtol }) } }),
     ...(options.onCase ? { onCase: options.onCase } : {}),
     ...(options.onNote ? { onNote: options.onNote } : {}),

@@ -3,7 +3,7 @@
  * from shapes, and the tensors stream through one small chunk. Memory does not grow with the weights, and the bytes
  * are those that onnx-proto would write for the same model.
  */
-import { internal } from '../errors.js';
+import { Problem, internal } from '../errors.js';
 import type { Extent } from '../ir/extent.js';
 import { show } from '../ir/extent.js';
 import type { Constant, Graph, Param } from '../ir/graph.js';
@@ -38,12 +38,15 @@ export interface Emitted {
 
 /** Elements of a chunk: 256 KiB of float32. */
 const CHUNK = 1 << 16;
+/** Bytes that a file must stay below, with room for the graph itself. */
+const LIMIT = 2 ** 31 - 2 ** 24;
 /** How many bytes may pass between two pauses. */
 const STRETCH = 8 << 20;
 
 export async function emit(graph: Graph, sink: ByteSink, options: EmitOptions): Promise<Emitted> {
   const functions = new FunctionWriter(options.opset);
   const scope = writeGraph(graph, options.opset, functions);
+  checkSize(scope.initializers);
   const { before, after } = graphParts(graph, scope, options.graphName);
   const tensors = scope.initializers.map(tensorParts);
   const graphLength = before.length + after.length + tensors.reduce((sum, tensor) => sum + tensor.header.length + tensor.bytes, 0);
@@ -63,6 +66,15 @@ export async function emit(graph: Graph, sink: ByteSink, options: EmitOptions): 
   for (const part of [after, tail]) sink.write(part);
   await options.pause?.(bytes, bytes);
   return { bytes, irVersion, nodes: scope.nodes.length, initializers: tensors.length };
+}
+
+/** Readers of protobuf stop at 2 GiB. Checked on the weights, before anything is encoded or written. */
+function checkSize(initializers: readonly Initializer[]): void {
+  const total = initializers.reduce((sum, { value }) => sum + bytesOf(value), 0);
+  if (total < LIMIT) return;
+  throw new Problem('too-large', `the weights would take ${(total / 2 ** 30).toFixed(1)} GiB; an ONNX file holds less than 2 GiB`, {
+    help: 'Use a smaller scale or fewer channels, or --half where that is enough. External data is not written yet.',
+  });
 }
 
 function writeGraph(graph: Graph, opset: number, functions: FunctionWriter): ScopeWriter {
@@ -107,10 +119,13 @@ interface TensorParts {
   readonly value: Param | Constant;
 }
 
+const itemSizes = { float32: 4, int64: 8, bool: 1, float16: 2 } as const;
+
+const bytesOf = ({ dtype, shape }: Initializer['value']): number => (shape as readonly number[]).reduce((n, size) => n * size, itemSizes[dtype]);
+
 function tensorParts({ name, value }: Initializer): TensorParts {
   const dims = value.shape as readonly number[];
-  const sizes = { float32: 4, int64: 8, bool: 1, float16: 2 } as const;
-  const bytes = dims.reduce((n, size) => n * size, sizes[value.dtype]);
+  const bytes = bytesOf(value);
   const start = encode('TensorProto', { dims, dataType: elemTypes[value.dtype], name });
   const raw = blockHeader(fieldIds.tensor.rawData, bytes);
   const outer = blockHeader(fieldIds.graph.initializer, start.length + raw.length + bytes);
@@ -146,7 +161,7 @@ async function streamTensors(tensors: readonly TensorParts[], sink: ByteSink, pa
       written += size;
       continue;
     }
-    const itemSize = value.dtype === 'float16' ? 2 : 4;
+    const itemSize = itemSizes[value.dtype];
     const count = size / itemSize;
     for (let at = 0; at < count; at += CHUNK) {
       const length = Math.min(CHUNK, count - at);

@@ -17,7 +17,7 @@ export const Upsample = defineModule({
   build(g, x, { size, scale, mode, alignCorners }) {
     const scales = scale === null ? toSize(size, [x.shape[2], x.shape[3]]) : toFactors(scale);
     if (size !== null && scale !== null) throw new Problem('bad-argument', 'Upsample takes a size or a factor, not both');
-    return g.resize(x, { scales, mode, alignCorners });
+    return g.resize(x, { scales, mode, alignCorners }, '');
   },
 });
 export default Upsample;

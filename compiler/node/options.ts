@@ -1,0 +1,39 @@
+/** Options as JavaScript callers may give them: what the types say is checked, since nothing else does it there. */
+import { inspect } from 'node:util';
+import { Problem } from '../errors.js';
+import type { CompileOptions } from './compile.js';
+
+const wrong = (name: string, expected: string, value: unknown): Problem =>
+  new Problem('bad-option', `${name} must be ${expected}, got ${inspect(value, { depth: 1, breakLength: Infinity }).slice(0, 80)}`);
+
+const isString = (value: unknown): boolean => typeof value === 'string';
+const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every(isString);
+const oneOf = (words: readonly unknown[]) => (value: unknown): boolean => words.includes(value);
+
+/** Option, what it must be, and the test of it. Numbers that have a range are checked where the range is known. */
+const rules: readonly (readonly [keyof CompileOptions, string, (value: unknown) => boolean])[] = [
+  ['model', 'a path, or { file, text }', (value) => isString(value) || (isRecord(value) && isString(value.file) && isString(value.text))],
+  ['module', '{ module, args, inputs }', (value) => isRecord(value) && isString(value.module) && (isString(value.args) || Array.isArray(value.args)) && Array.isArray(value.inputs) && value.inputs.every(Array.isArray)],
+  ['output', 'a path', isString],
+  ['weights', 'a path', isString],
+  ['scale', 'a name', isString],
+  ['imgsz', 'a number or [height, width]', (value) => Array.isArray(value) && value.length === 2],
+  ['names', 'a list of names', isStrings],
+  ['verify', 'a list of paths', isStrings],
+  ['passes', 'a list of names', isStrings],
+  ['dynamic', "'none', 'batch' or 'all'", oneOf(['none', 'batch', 'all'])],
+  ['half', "'none', 'compute' or 'io'", oneOf(['none', 'compute', 'io'])],
+  ['provider', "'auto', 'cuda', 'cpu' or 'webgpu'", oneOf(['auto', 'cuda', 'cpu', 'webgpu'])],
+];
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The options, or Problem('bad-option') for the first that is not what it must be. */
+export function checkOptions<O extends Partial<CompileOptions>>(options: O): O {
+  if (!isRecord(options)) throw wrong('options', 'an object', options);
+  for (const [name, expected, test] of rules) {
+    const value: unknown = options[name];
+    if (value !== undefined && !test(value)) throw wrong(name, expected, value);
+  }
+  return options;
+}
