@@ -25,6 +25,12 @@ const table: Readonly<Record<string, Activation>> = {
 };
 
 export function activate<S extends Shape>(g: Builder, x: Value<S>, expression: string, module: string): Value<S> {
+  const { activation, args } = findActivation(expression);
+  return activation(g, x, args, module);
+}
+
+/** Throws Problem('bad-argument') for what is no activation. */
+export function findActivation(expression: string): { readonly activation: Activation; readonly args: readonly number[] } {
   const { name, args } = parse(expression);
   const activation = Object.hasOwn(table, name) ? table[name] : undefined;
   if (!activation) {
@@ -35,7 +41,7 @@ export function activate<S extends Shape>(g: Builder, x: Value<S>, expression: s
   }
   const most = arity[name] ?? 0;
   if (args.length > most) throw new Problem('bad-argument', `activation nn.${name} takes ${most === 0 ? 'no number' : 'at most one number'}, got ${args.length}`);
-  return activation(g, x, args, module);
+  return { activation, args };
 }
 
 /** `torch.nn.LeakyReLU(0.1, inplace=True)` → LeakyReLU, [0.1]. */

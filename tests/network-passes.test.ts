@@ -150,3 +150,9 @@ test('yolov8-ema prints as Ultralytics does, at scales n and x', async () => {
     [25, [16, 20, 24], 1, [80, [320, 640, 640]]],
   ]);
 });
+
+test('a YOLOv5 v6 row has act where v7 has the dilation', async () => {
+  const text = `${V5}\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2, None, 1, False]]\n  - [-1, 1, DWConv, [64, 3, 1, False]]\nhead: []\n`;
+  const { layers } = await bindNetwork({ file: 'v6.yaml', text });
+  expect(layers.map(({ bound }) => [bound.dilation, bound.act])).toEqual([[1, false], [1, false]]);
+});

@@ -25,7 +25,7 @@ export interface Dialect {
   /** Whether a channel count is left unscaled. */
   keeps(count: number, module: string, network: Network): boolean;
   scaleChannels(count: number, network: Network): number;
-  /** The arguments as the head gets them. */
+  /** The arguments as the module gets them, where the family spells them in another way. */
   rewrite(layer: Layer, network: Network): readonly Literal[];
 }
 
@@ -37,6 +37,9 @@ const SHARED: Readonly<Record<string, Alias>> = {
 
 /** `make_divisible(c, 8)`; the product before it is Python's, double by double. */
 const toMultipleOf8 = (count: number): number => Math.ceil(count / 8) * 8;
+
+/** Where v7 put a dilation before `act`: a bool there is a v6 row's act, which v7 itself would not run. */
+const DILATION: Readonly<Record<string, number>> = { Conv: 5, DWConv: 3 };
 
 const yolov5: Dialect = {
   aliases: {
@@ -51,6 +54,8 @@ const yolov5: Dialect = {
   keeps: (count, module, network) => count === (module === 'PSA' || module === 'PolarizedPSA' ? network.nc : headOutputs(network)),
   scaleChannels: (count, { width }) => toMultipleOf8(count * width),
   rewrite: ({ module, from, args }, { keys }) => {
+    const dilation = DILATION[module];
+    if (dilation !== undefined && typeof args[dilation] === 'boolean') return args.toSpliced(dilation, 0, 1);
     const anchors = args[1];
     if (module !== 'Detect' || typeof anchors !== 'number' || anchors !== keys.anchors) return args;
     // A number of anchors stands for [0, 1, …, 2a − 1] on every level, to be trained.

@@ -1,5 +1,6 @@
 /** Top-level keys other than rows and scales: nc, names, anchors, ch, activation, and what arguments may name. */
-import { Problem } from '../errors.js';
+import { findActivation } from '../activations.js';
+import { Problem, located } from '../errors.js';
 import type { Family, Literal } from '../ir/network.js';
 import { describe, type Node } from './document.js';
 import { clip } from './spots.js';
@@ -38,6 +39,7 @@ export function readKeys(context: Context, family: Family, options: KeyOptions):
   const inputChannels = options.inputChannels ?? (channels ? positiveInteger(context, 'ch', channels, MAX_CHANNELS, 'The image’s channels: 3 for RGB.') : 3);
   const names = readNames(context, nc, options);
   const activation = readActivation(context);
+  warnOfEnd2end(context);
   const bins = keyOf(context, 'reg_max');
   if (bins) positiveInteger(context, 'reg_max', bins, 1024, 'Leave it out for 16.');
   return {
@@ -47,6 +49,13 @@ export function readKeys(context: Context, family: Family, options: KeyOptions):
     ...(names ? { names } : {}),
     ...(activation === undefined ? {} : { activation }),
   };
+}
+
+/** The package builds a second, one-to-one branch for it; outside its exporter the model gives the first one's boxes. */
+function warnOfEnd2end(context: Context): void {
+  const node = keyOf(context, 'end2end');
+  if (!node || literalOf(node) !== true) return;
+  context.warn(problemAt(context, 'bad-argument', node.span, 'end2end is not compiled: the output is that of the one-to-many branch', 'Boxes overlap as without end2end: run NMS on them, and leave the key out.'));
 }
 
 function checkOption(name: string, value: number | undefined, max: number): void {
@@ -94,7 +103,14 @@ function readActivation(context: Context): string | undefined {
   if (node.kind !== 'scalar' || typeof node.value !== 'string') {
     throw problemAt(context, 'bad-argument', node.span, `activation must be such as nn.ReLU(), got ${written(context, node)}`, 'Leave the key out for SiLU.');
   }
-  return node.value.trim() === '' ? undefined : node.value.trim();
+  const expression = node.value.trim();
+  if (expression === '') return undefined;
+  try {
+    findActivation(expression);
+  } catch (error) {
+    throw located(error, { source: context.source, span: node.span });
+  }
+  return expression;
 }
 
 const ANCHORS_HELP = 'Write one row [w, h, w, h, …] in pixels for every level of the head, all of the same length, or the number of anchors.';
