@@ -88,7 +88,7 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
       const hash = options.hash === false ? undefined : createHash('sha256');
       const { written, gflops } = await write({ ...options, warn, weights: weights.source }, hashing(target, hash));
       target.flush();
-      const verification = options.verify && options.verify.length > 0 ? await verified(target, options.verify, options) : undefined;
+      const verification = options.verify && options.verify.length > 0 ? await verified(target, options.verify, options, warn) : undefined;
       stopIfAborted(options.signal);
       if (verification && verification.failed > 0) {
         target.abort();
@@ -178,11 +178,11 @@ function result({ written, gflops, warnings, started, hash, verification, output
   };
 }
 
-async function verified(target: AtomicFile | MemoryFile, goldens: readonly string[], options: CompileOptions): Promise<VerifyReport> {
+async function verified(target: AtomicFile | MemoryFile, goldens: readonly string[], options: CompileOptions, warn: (warning: Problem) => void): Promise<VerifyReport> {
   options.onProgress?.({ stage: 'verify', done: 0, total: goldens.length });
   const { verify } = await import('./verify.js');
   const model = target instanceof MemoryFile ? target.bytes() : target.temporary;
-  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none' });
+  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', onNote: (note) => warn(new Problem('missing-provider', note)) });
 }
 
 const hashing = (sink: ByteSink, hash: ReturnType<typeof createHash> | undefined): ByteSink =>
