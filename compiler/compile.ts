@@ -4,8 +4,8 @@ import { inferChannels } from '../passes/network/infer-channels.js';
 import { scale } from '../passes/network/scale.js';
 import { runPasses, type CustomOps, type Pass, type PassReport } from '../passes/pass.js';
 import { Problem, nearest, type Source } from './errors.js';
-import { input, isStatic, mul, type Extent, type Shape } from './ir/extent.js';
-import { paramsOf, type Graph } from './ir/graph.js';
+import { input, mul, type Extent, type Shape } from './ir/extent.js';
+import type { Graph } from './ir/graph.js';
 import type { BoundLayer, Family, Literal, Network } from './ir/network.js';
 import type { ByteSink } from './io.js';
 import type { ModuleLibrary } from './library.js';
@@ -140,7 +140,7 @@ export function networkGraph(prepared: Prepared, options: NetworkOptions): { rec
 /** A whole model, written to the sink. */
 export async function writeNetwork(prepared: Prepared, options: NetworkOptions, hooks: EmitHooks): Promise<Written> {
   const { recorded, graph, weights } = networkGraph(prepared, options);
-  return write(graph, recorded, weights, options, hooks, prepared.network.name, metadataOf(prepared, options, recorded, hooks.date));
+  return write(graph, recorded, weights, options, hooks, prepared.network.name, metadataOf(prepared, options, recorded, { date: hooks.date, version: hooks.producerVersion }));
 }
 
 /** The given sizes say how open ones relate: of maps 16, 8 and 4 high, the first is always 4 times as high as the last. */
@@ -216,7 +216,3 @@ function chosenPasses(names: readonly string[] | undefined): readonly Pass[] {
 
 /** GFLOPs at the prepared image size, as the yaml's package prints them. */
 export const gflopsOf = ({ network, stride, imgsz }: Prepared): number => gflops(network, stride, imgsz, seededWeights(DEFAULT_SEED));
-
-/** Elements of the initializers that a graph's parameters become. */
-export const storedElements = (graph: Graph): number =>
-  paramsOf(graph).reduce((sum, { shape }) => sum + (isStatic(shape) ? shape.reduce((n, size) => n * size, 1) : 0), 0);

@@ -84,10 +84,6 @@ export function internal(message: string): Problem {
   return new Problem('internal', message, { help: 'This is a fault of yolonnx. Please report it with the yaml and the command.' });
 }
 
-export function assertNever(value: never): never {
-  throw internal(`unexpected ${JSON.stringify(value)}`);
-}
-
 /** Line and column (both from 1) of an offset. */
 export function lineAndColumn(text: string, offset: number): { line: number; column: number } {
   const before = text.slice(0, offset);

@@ -9,8 +9,8 @@ import type { Recorded } from './record.js';
 
 export type Metadata = readonly (readonly [key: string, value: string])[];
 
-/** `date` is YYYY-MM-DD: the same compilation gives the same file all day. */
-export function metadataOf({ network, stride, imgsz }: Prepared, options: NetworkOptions, { graph }: Recorded, date: string): Metadata {
+/** `date` is YYYY-MM-DD, so that the same compilation gives the same file all day; `version` is this compiler's. */
+export function metadataOf({ network, stride, imgsz }: Prepared, options: NetworkOptions, { graph }: Recorded, { date, version }: { readonly date: string; readonly version: string }): Metadata {
   const last = network.layers.at(-1)!;
   const batch = options.batch ?? 1;
   const dynamic = (options.dynamic ?? 'none') !== 'none';
@@ -19,7 +19,7 @@ export function metadataOf({ network, stride, imgsz }: Prepared, options: Networ
     ['description', `Ultralytics ${prettyName(network.name, network.scale)} model`],
     ['author', 'yolonnx'],
     ['date', date],
-    ['version', '8.4.0'],
+    ['version', version],
     ['license', 'that of the yaml and its weights'],
     ['docs', 'https://docs.ultralytics.com'],
     ['stride', String(stride)],

@@ -181,6 +181,12 @@ test('names that nodes, parameters and outputs share are kept apart', async () =
 });
 
 describe('constants', () => {
+  test('one that is read twice is stored once, however long', async () => {
+    const long = { kind: 'constant', dtype: 'float32', shape: [1000], data: Float32Array.from({ length: 1000 }, (_, i) => i) } as const;
+    const graph = recordGraph([{ shape: [1000] }], (g, x) => [g.sub(g.add(x, long), long)]);
+    expect(graphOf(decoded((await emitted(graph)).file)).initializer.map(({ dims }) => dims!.map(Number))).toEqual([[1000]]);
+  });
+
   test('small ones are stored once, also those of sizes; large ones stream', async () => {
     const graph = recordGraph([{ shape: [3] }], (g, x) => {
       const sum = [1, 1, 2, -0, 0].reduce<Value>((value, constant) => g.add(value, constant), x);

@@ -69,7 +69,11 @@ export class ScopeWriter {
   nameOf(value: Value): string {
     const known = this.names.get(value);
     if (known !== undefined) return known;
-    if (value.kind === 'constant') return this.constant(value.dtype, value.shape as readonly number[], value.data);
+    if (value.kind === 'constant') {
+      const name = this.constant(value.dtype, value.shape as readonly number[], value.data);
+      this.names.set(value, name);
+      return name;
+    }
     if (value.kind !== 'param') throw internal('a value is read before it is made');
     if (this.kind === 'function') throw internal(`function body holds the parameter ${value.key}`);
     const name = this.unique(value.key);
