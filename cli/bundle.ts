@@ -1,9 +1,13 @@
 /**
- * The last step of the build: dist/cli/main.js becomes one file, because reading a hundred small ones doubles the
- * start-up. The modules of ops are bundled by a generated list, which stands in the place of ops/index.ts.
+ * The last step of the build: the command line becomes one file, because reading a hundred small ones doubles the
+ * start-up, with a code cache for this version of Node beside it; dist/cli/main.js then is cli/start.ts. The modules of
+ * ops are bundled by a generated list, which stands in the place of ops/index.ts.
  */
 import { build, type Plugin } from 'esbuild';
-import { readFileSync, readdirSync, renameSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const dist = fileURLToPath(new URL('..', import.meta.url));
@@ -36,16 +40,24 @@ const needsFolder = `try { process.cwd(); } catch {
 
 await build({
   entryPoints: [`${dist}cli/main.js`],
-  outfile: `${dist}cli/main.bundle.js`,
+  outfile: `${dist}cli/yolonnx.cjs`,
   bundle: true,
   platform: 'node',
-  format: 'esm',
+  format: 'cjs',
   target: 'node20',
   external: ['onnxruntime-node'],
   plugins: [replacements],
-  // CommonJS packages in an ESM bundle ask for Node's own modules through require.
-  banner: { js: `import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);\n${needsFolder}` },
+  define: { 'import.meta.url': 'bundleUrl' },
+  banner: { js: `const bundleUrl = require('node:url').pathToFileURL(__filename).href;\n${needsFolder}` },
   legalComments: 'none',
   logLevel: 'warning',
 });
-renameSync(`${dist}cli/main.bundle.js`, `${dist}cli/main.js`);
+renameSync(`${dist}cli/start.js`, `${dist}cli/main.js`);
+chmodSync(`${dist}cli/main.js`, 0o755);
+
+// Whatever this Node compiles for a small compilation need not be compiled again.
+const folder = mkdtempSync(join(tmpdir(), 'yolonnx-build-'));
+const commands = ['compile', '--module', 'C3', '--args', '[16]', '--input', '1x16x8x8', '-o', join(folder, 'c3.onnx')];
+const { status } = spawnSync(process.execPath, [`${dist}cli/main.js`, ...commands], { env: { ...process.env, YOLONNX_WRITE_CODE_CACHE: '1' }, stdio: ['ignore', 'ignore', 'inherit'] });
+rmSync(folder, { recursive: true, force: true });
+process.exitCode = status ?? 1;

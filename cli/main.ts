@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The entry of the command line: the only file that knows yargs. */
 import yargs, { type Argv } from 'yargs';
 import { Problem, formatProblem } from '../compiler/errors.js';

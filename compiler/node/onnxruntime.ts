@@ -27,13 +27,14 @@ let loaded: Promise<Ort> | undefined;
  * Throws Problem('missing-provider') when the package is not there or does not load.
  */
 export function loadOnnxruntime(): Promise<Ort> {
-  return (loaded ??= load());
+  return (loaded ??= Promise.resolve().then(load));
 }
 
-async function load(): Promise<Ort> {
+function load(): Ort {
   process.env.NVIDIA_TF32_OVERRIDE ??= '0';
   try {
-    const { default: ort } = (await import(PACKAGE)) as { default: Ort };
+    // It is CommonJS, and a script that comes from V8's code cache (cli/start.ts) cannot import.
+    const ort = createRequire(import.meta.url)(PACKAGE) as Ort;
     // Its messages on stderr repeat what it throws; the probe in a process of its own reads them where they say more.
     ort.env.logLevel = 'fatal';
     return ort;
@@ -47,7 +48,7 @@ export function tf32Allowed(): boolean {
 }
 
 function missingPackage(cause: unknown): Problem {
-  const absent = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+  const absent = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
   return absent
     ? new Problem('missing-provider', `${PACKAGE} is not installed, and verifying needs it`, { help: `npm install ${PACKAGE} (without a network for its CUDA files: ONNXRUNTIME_NODE_INSTALL=skip npm install ${PACKAGE})`, cause })
     : new Problem('missing-provider', `${PACKAGE} does not load: ${(cause as Error).message.split('\n')[0]}`, { help: `It supports Linux (glibc), macOS and Windows on x64 and arm64. npm rebuild ${PACKAGE} repairs a damaged installation.`, cause });
