@@ -21,7 +21,9 @@ interface Cost {
 /** Tells what the process used, on file descriptor 3, when it ends. */
 const METER = 'data:text/javascript,import{writeSync}from"node:fs";process.on("exit",()=>writeSync(3,JSON.stringify(process.resourceUsage())))';
 
-function measure(args: readonly string[]): Cost {
+/** Every command writes a new file: replacing one makes some file systems flush it first. */
+function measure(args: readonly string[], target: string): Cost {
+  rmSync(target, { force: true });
   const started = performance.now();
   const child = spawnSync(process.execPath, ['--import', METER, ...args], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
   const wall = performance.now() - started;
@@ -51,11 +53,11 @@ function main(): void {
   try {
     for (const model of MODELS) {
       const compile = [resolve('dist/cli/main.js'), 'compile', resolve(`fixtures/models/${model}.yaml`), '-o', target];
-      measure(compile);
+      measure(compile, target);
       const bytes = statSync(target).size;
       const commands = { 'floor: start, write': ['-e', floorScript(target, bytes, false)], 'floor: start, generate, write': ['-e', floorScript(target, bytes, true)], 'yolonnx compile': compile };
       const costs = Object.values(commands).map((): Cost[] => []);
-      for (let round = 0; round < ROUNDS; round++) Object.values(commands).forEach((command, i) => costs[i]!.push(measure(command)));
+      for (let round = 0; round < ROUNDS; round++) Object.values(commands).forEach((command, i) => costs[i]!.push(measure(command, target)));
       Object.keys(commands).forEach((name, i) => {
         const [wall, cpu, peak] = (['wall', 'cpu', 'peak'] as const).map((key) => median(costs[i]!.map((cost) => cost[key])));
         const ratio = median(costs[i]!.map((cost, round) => cost.wall / costs[0]![round]!.wall));
