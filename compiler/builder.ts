@@ -30,14 +30,14 @@ export interface Recording {
   /** Module paths, as `named_modules()` would list them; shared instances appear once. */
   readonly modules: Set<string>;
   /** Elements of parameters (not buffers) that training would change or keep: what summaries count. */
-  readonly counted: Map<string, number>;
+  readonly counted: { elements: number };
 }
 
 export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'counted'>): Recording => ({
   ...options,
   params: new Map(),
   modules: new Set(),
-  counted: new Map(),
+  counted: { elements: 0 },
 });
 
 export interface ConvOptions {
@@ -123,7 +123,7 @@ export class Builder extends TensorOps {
     if (shape.some((size) => size < 1)) throw new Problem('bad-channels', `${key} would have the shape [${shape.join(', ')}]`);
     const param: Param<S> = { kind: 'param', dtype: 'float32', shape, key, kept: kept !== undefined, read: this.recording.weights.tensor(key, shape, kept) };
     this.recording.params.set(key, param);
-    if (counted) this.recording.counted.set(key, shape.reduce((n, size) => n * size, 1));
+    if (counted) this.recording.counted.elements += shape.reduce((n, size) => n * size, 1);
     return param;
   }
 

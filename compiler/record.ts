@@ -62,9 +62,10 @@ export function recordNetwork(network: Network<BoundLayer>, size: ImageSize, opt
   const layers = network.layers.map((layer): RecordedLayer => {
     const inputs = layer.inputs.map((i) => (i < 0 ? images : results[i]![0]!) as FeatureMap);
     const warn = (message: string): void => options.warn?.(new Problem('bad-argument', message, { place: placeOf(network, layer, layer.spans.args) }));
+    const before = recording.counted.elements;
     const outputs = recordLayer(network, layer, inputs, { ...recording, warn }, nodes);
     results.push(outputs);
-    return { index: layer.index, shapes: outputs.map(({ shape }) => shape), parameters: countParameters(recording, `model.${layer.index}.`) };
+    return { index: layer.index, shapes: outputs.map(({ shape }) => shape), parameters: recording.counted.elements - before };
   });
   const head = network.layers.at(-1)!.definition.head;
   const outputs = results.at(-1)!.map((value, i): Output => {
@@ -116,17 +117,11 @@ export function recordModule({ definition, bound, copies }: BoundLayer, shapes: 
   }));
   const values = recordCopies(definition, bound, copies, inputs, recording, nodes, '');
   const outputs = values.map((value, i): Output => ({ name: values.length === 1 ? 'y' : `y${i}`, value, axes: ['batch'] }));
-  return { graph: { inputs, outputs, nodes }, layers: [{ index: 0, shapes: values.map(({ shape }) => shape), parameters: countParameters(recording, '') }], ...totals(recording) };
-}
-
-function countParameters(recording: Recording, prefix: string): number {
-  let sum = 0;
-  for (const [key, count] of recording.counted) if (key.startsWith(prefix)) sum += count;
-  return sum;
+  return { graph: { inputs, outputs, nodes }, layers: [{ index: 0, shapes: values.map(({ shape }) => shape), parameters: recording.counted.elements }], ...totals(recording) };
 }
 
 const totals = (recording: Recording): Pick<Recorded, 'parameters' | 'modules'> => ({
-  parameters: countParameters(recording, ''),
+  parameters: recording.counted.elements,
   modules: recording.modules.size,
 });
 

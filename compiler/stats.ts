@@ -58,7 +58,7 @@ export function gflops(network: Network<BoundLayer>, stride: number, [height, wi
     const macs = network.family === 'yolov5' ? (at(cell, cell).total * height * width) / (cell * cell) : extrapolated(at, cell, height, width);
     return (2 * (macs ?? at(height, width).total)) / 1e9;
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
+    if (!(error instanceof Problem) || error.code === 'internal') throw error;
     return (2 * at(height, width).total) / 1e9;
   }
 }

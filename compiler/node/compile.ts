@@ -63,7 +63,7 @@ export interface CompileResult {
   readonly outputs: CompileResult['inputs'];
   readonly nodes: number;
   readonly parameters: number;
-  /** At the image size; null where sizes are open and no figure can be given. Computed when read. */
+  /** Of a model, at its image size; null for a module alone. Computed when read. */
   readonly gflops: number | null;
   readonly seconds: number;
   readonly warnings: readonly string[];

@@ -23,7 +23,6 @@ export interface EmitOptions {
   readonly opset: number;
   readonly graphName: string;
   readonly producerVersion: string;
-  readonly docString?: string;
   readonly metadata: readonly (readonly [key: string, value: string])[];
   /** Called between tensors and every few megabytes: reports progress, throws to stop. */
   readonly pause?: (written: number, total: number) => Promise<void> | undefined;
@@ -33,7 +32,6 @@ export interface Emitted {
   readonly bytes: number;
   readonly irVersion: number;
   readonly nodes: number;
-  readonly initializers: number;
 }
 
 /** Elements of a chunk: 256 KiB of float32. */
@@ -51,7 +49,7 @@ export async function emit(graph: Graph, sink: ByteSink, options: EmitOptions): 
   const tensors = scope.initializers.map(tensorParts);
   const graphLength = before.length + after.length + tensors.reduce((sum, tensor) => sum + tensor.header.length + tensor.bytes, 0);
   const irVersion = Math.max(irVersions[options.opset]!, functions.protos.length > 0 ? FUNCTIONS_IR : 0);
-  const head = encode('ModelProto', { irVersion, producerName: 'yolonnx', producerVersion: options.producerVersion, ...(options.docString ? { docString: options.docString } : {}) });
+  const head = encode('ModelProto', { irVersion, producerName: 'yolonnx', producerVersion: options.producerVersion });
   const opsetImport = [{ domain: '', version: options.opset }, ...domainsOf(graph).map((domain) => ({ domain, version: 1 }))];
   const tail = encode('ModelProto', {
     opsetImport,
@@ -65,7 +63,7 @@ export async function emit(graph: Graph, sink: ByteSink, options: EmitOptions): 
   await streamTensors(tensors, sink, (written) => options.pause?.(written, bytes));
   for (const part of [after, tail]) sink.write(part);
   await options.pause?.(bytes, bytes);
-  return { bytes, irVersion, nodes: scope.nodes.length, initializers: tensors.length };
+  return { bytes, irVersion, nodes: scope.nodes.length };
 }
 
 /** Readers of protobuf stop at 2 GiB. Checked on the weights, before anything is encoded or written. */

@@ -36,6 +36,8 @@ export class ScopeWriter {
   readonly initializers: Initializer[] = [];
   private readonly names = new Map<Value, string>();
   private readonly used = new Set<string>();
+  /** The number that the next namesake tries. */
+  private readonly numbers = new Map<string, number>();
   private readonly pool = new Map<string, string>();
   private readonly sizes: SizeWriter;
 
@@ -52,7 +54,9 @@ export class ScopeWriter {
   /** A name that nothing in this scope has yet. */
   unique(wanted: string): string {
     let name = wanted;
-    for (let i = 1; this.used.has(name); i++) name = `${wanted}_${i}`;
+    let number = this.numbers.get(wanted) ?? 1;
+    for (; this.used.has(name); number++) name = `${wanted}_${number}`;
+    this.numbers.set(wanted, number);
     this.used.add(name);
     return name;
   }
