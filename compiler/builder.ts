@@ -4,8 +4,8 @@
  */
 import { activate } from './activations.js';
 import { Problem, internal } from './errors.js';
-import { atomNames, isSingle, known, show, type Extent, type Shape } from './ir/extent.js';
-import type { Constant, DType, FeatureMap, Graph, Input, Node, Param, Result, Value } from './ir/graph.js';
+import { known, show, singleAtom, termsOf, type Extent, type Shape } from './ir/extent.js';
+import { viewOf, type Constant, type DType, type FeatureMap, type Graph, type Input, type Node, type Param, type Result, type Value } from './ir/graph.js';
 import { withDefaults, type AnyModule, type Args, type Arity, type Given, type Module, type Pair } from './module.js';
 import { rowOf, type AttrsOf, type OpName } from './onnx/operators/index.js';
 import { TensorOps, toPair, type MapShape, type Tensor } from './tensor-ops.js';
@@ -29,15 +29,20 @@ export interface Recording {
   readonly params: Map<string, Param>;
   /** Module paths, as `named_modules()` would list them; shared instances appear once. */
   readonly modules: Set<string>;
-  /** Elements of parameters (not buffers) that training would change or keep: what summaries count. */
-  readonly counted: { elements: number };
+  /**
+   * What summaries count: elements of parameters (not buffers), and whether an nn.Linear is among the modules (its cost
+   * need not grow with the map).
+   */
+  readonly counted: { elements: number; linear: boolean };
+  /** A recording that is only counted: sizes at which the numbers would be undefined are let through. */
+  readonly countOnly?: boolean;
 }
 
 export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'counted'>): Recording => ({
   ...options,
   params: new Map(),
   modules: new Set(),
-  counted: { elements: 0 },
+  counted: { elements: 0, linear: false },
 });
 
 export interface ConvOptions {
@@ -49,6 +54,15 @@ export interface ConvOptions {
   readonly dilation?: number | Pair;
   readonly bias?: boolean;
 }
+
+export interface LinearOptions {
+  readonly out: number;
+  readonly bias?: boolean;
+}
+
+/** What becomes of a normalization's gain and bias. */
+export type Affine = (gain: Param, bias: Param) => readonly [Value, Value];
+const unchanged: Affine = (gain, bias) => [gain, bias];
 
 export class Builder extends TensorOps {
   constructor(
@@ -106,6 +120,11 @@ export class Builder extends TensorOps {
     return this.declareTensor(name, shape, true);
   }
 
+  /** A buffer that training changes, such as running means: read from the weights, not counted as a parameter. */
+  buffer<const S extends readonly number[]>(name: string, shape: S): Param<S> {
+    return this.declareTensor(name, shape, false);
+  }
+
   /** A tensor that is not trained: the architecture's values, unless the weights file has others. */
   kept<const S extends readonly number[]>(name: string, shape: S, values: ArrayLike<number>, counted: boolean): Param<S> {
     return this.declareTensor(name, shape, counted, values);
@@ -147,17 +166,17 @@ export class Builder extends TensorOps {
     return this.one('Conv', operands, { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
   }
 
-  /** nn.BatchNorm2d in eval mode. */
-  batchNorm2d(name: string, x: FeatureMap): Tensor<MapShape> {
+  /** nn.BatchNorm2d in eval mode; `affine` may change its gain and bias. */
+  batchNorm2d(name: string, x: FeatureMap, affine: Affine = unchanged): Tensor<MapShape> {
     const shape = [x.shape[1]] as const;
-    const affine = [this.param(`${name}.weight`, shape), this.param(`${name}.bias`, shape)];
-    const statistics = ['running_mean', 'running_var'].map((leaf) => this.declareTensor(`${name}.${leaf}`, shape, false));
-    return this.one('BatchNormalization', [x, ...affine, ...statistics], { epsilon: BATCH_NORM_EPS }, name);
+    const [gain, bias] = affine(this.param(`${name}.weight`, shape), this.param(`${name}.bias`, shape));
+    const statistics = ['running_mean', 'running_var'].map((leaf) => this.buffer(`${name}.${leaf}`, shape));
+    return this.one('BatchNormalization', [x, gain, bias, ...statistics], { epsilon: BATCH_NORM_EPS }, name);
   }
 
-  /** nn.GroupNorm: one gain and bias per channel. */
-  groupNorm(name: string, x: FeatureMap, groups: number): Tensor<MapShape> {
-    return this.one('GroupNormalization', [x, ...this.affine(name, x.shape[1])], { groups, epsilon: NORM_EPS }, name);
+  /** nn.GroupNorm: one gain and bias per channel, which `affine` may change. */
+  groupNorm(name: string, x: FeatureMap, groups: number, affine: Affine = unchanged): Tensor<MapShape> {
+    return this.one('GroupNormalization', [x, ...affine(...this.affine(name, x.shape[1]))], { groups, epsilon: NORM_EPS }, name);
   }
 
   /** nn.LayerNorm over the last axis. */
@@ -171,15 +190,39 @@ export class Builder extends TensorOps {
     return this.one('InstanceNormalization', [x, gamma, beta], { epsilon });
   }
 
-  private affine(name: string, size: number): readonly Param[] {
+  private affine(name: string, size: number): readonly [Param, Param] {
     return [this.param(`${name}.weight`, [size]), this.param(`${name}.bias`, [size])];
   }
 
   /** nn.Linear: x [n, in] → [n, out]. */
-  linear(name: string, x: Value<readonly [Extent, number]>, { out, bias = true }: { readonly out: number; readonly bias?: boolean }): Tensor<readonly [Extent, number]> {
-    const weight = this.param(`${name}.weight`, [out, x.shape[1]]);
-    const operands = bias ? [x, weight, this.param(`${name}.bias`, [out])] : [x, weight];
-    return this.one('Gemm', operands, {}, name);
+  linear(name: string, x: Value<readonly [Extent, number]>, { out, bias = true }: LinearOptions): Tensor<readonly [Extent, number]> {
+    return this.one('Gemm', [x, ...this.linearParams(name, x.shape[1], out, bias)], {}, name);
+  }
+
+  /** nn.Linear over the channels of a map, as the 1×1 convolution that it is: x [n, in, h, w] → [n, out, h, w]. */
+  pointwise(name: string, x: FeatureMap, { out, bias = true }: LinearOptions): Tensor<MapShape> {
+    const [weight, ...rest] = this.linearParams(name, x.shape[1], out, bias) as [Param, Param?];
+    const window = { kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1], group: 1 };
+    return this.one('Conv', [x, viewOf(weight, [out, x.shape[1], 1, 1]), ...(rest as Param[])], window, name);
+  }
+
+  /** nn.Linear over the last axis of any rank; `order` says which feature of the original each input feature is. */
+  dense(name: string, x: Value, { out, bias = true, order }: LinearOptions & { readonly order?: readonly number[] }): Tensor {
+    const [weight, ...rest] = this.linearParams(name, known(x.shape.at(-1)!, 'the number of features'), out, bias) as [Param, Param?];
+    const ordered = order ? this.gather(weight, 1, order) : weight;
+    const product = this.matmul(x, this.transpose(ordered, [1, 0]), name);
+    return rest[0] ? this.add(product, rest[0]) : product;
+  }
+
+  private linearParams(name: string, size: number, out: number, bias: boolean): readonly Param[] {
+    this.recording.counted.linear = true;
+    const weight = this.param(`${name}.weight`, [out, size]);
+    return bias ? [weight, this.param(`${name}.bias`, [out])] : [weight];
+  }
+
+  /** Sizes at which the definition divides by zero, or else gives no numbers. Open sizes are not known to. */
+  undefinedWhere(condition: boolean, what: string, help: string): void {
+    if (condition && !this.recording.countOnly) throw new Problem('bad-shape', what, { help });
   }
 
   /**
@@ -215,12 +258,15 @@ export class Builder extends TensorOps {
 /** A function sees its inputs alone: every open size in the body must follow from sizes that they show. */
 function checkSizesShown(name: string, { inputs, nodes }: Graph): void {
   const dimensions = new Set(inputs.flatMap(({ shape }) => shape));
-  const shown = new Set([...dimensions].flatMap((extent) => (isSingle(extent) ? atomNames(extent) : [])));
-  for (const { outputs } of nodes) {
-    for (const extent of outputs.flatMap(({ shape }) => shape)) {
-      const hidden = dimensions.has(extent) ? undefined : atomNames(extent).find((atom) => !shown.has(atom));
-      if (hidden !== undefined) throw internal(`the body of ${name} uses the size ${hidden}, which none of its inputs shows`);
-    }
+  const atoms = new Set([...dimensions].map(singleAtom));
+  const hidden = (extent: Extent): string | undefined => {
+    if (dimensions.has(extent)) return undefined;
+    const unknown = termsOf(extent).flatMap((term) => term.atoms).filter((atom) => !atoms.has(atom));
+    return unknown.map((atom) => (atom.kind === 'input' ? atom.name : (hidden(atom.a) ?? hidden(atom.b)))).find((size) => size !== undefined);
+  };
+  for (const extent of nodes.flatMap(({ outputs }) => outputs).flatMap(({ shape }) => shape)) {
+    const size = hidden(extent);
+    if (size !== undefined) throw internal(`the body of ${name} uses the size ${size}, which none of its inputs shows`);
   }
 }
 

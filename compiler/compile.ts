@@ -9,6 +9,7 @@ import type { Graph } from './ir/graph.js';
 import type { BoundLayer, Family, Literal, Network } from './ir/network.js';
 import type { ByteSink } from './io.js';
 import type { ModuleLibrary } from './library.js';
+import type { AnyModule } from './module.js';
 import { metadataOf, moduleMetadata } from './metadata.js';
 import { OPSETS, emit } from './onnx/emit.js';
 import { measureStride, recordModule, recordNetwork, type ImageSize, type Recorded } from './record.js';
@@ -49,8 +50,8 @@ export interface ModuleOptions extends GraphOptions {
   readonly module: string;
   /** The yaml row's arguments: text as a yaml has it (`[64, 3, 2]`), or values. */
   readonly args: string | readonly Literal[];
-  /** One shape [batch, channels, height, width] for every input. */
-  readonly inputs: readonly (readonly [batch: number, channels: number, height: number, width: number])[];
+  /** One shape for every input: [batch, channels, height, width], for operators any. */
+  readonly inputs: readonly (readonly number[])[];
   /** Repeat count of modules that take it inside, such as C3. */
   readonly repeats?: number;
   readonly family?: Family;
@@ -144,8 +145,9 @@ export async function writeNetwork(prepared: Prepared, options: NetworkOptions, 
 }
 
 /** The given sizes say how open ones relate: of maps 16, 8 and 4 high, the first is always 4 times as high as the last. */
-function openSize(name: 'height' | 'width', size: number, inputs: ModuleOptions['inputs']): Extent {
-  const sizes = inputs.map((shape) => shape[name === 'height' ? 2 : 3]);
+function openSize(axis: 2 | 3, size: number, inputs: ModuleOptions['inputs']): Extent {
+  const name = axis === 2 ? 'height' : 'width';
+  const sizes = inputs.map((shape) => shape[axis]!);
   const unit = sizes.reduce(greatestCommonDivisor);
   const first = sizes[0]! / unit;
   return mul(size / unit, input(first === 1 ? name : `${name}/${first}`));
@@ -153,23 +155,34 @@ function openSize(name: 'height' | 'width', size: number, inputs: ModuleOptions[
 
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
-function checkInputs(inputs: ModuleOptions['inputs']): void {
-  for (const shape of inputs as readonly (readonly number[])[]) {
-    if (shape.length === 4 && shape.every((size) => Number.isInteger(size) && size >= 1 && size <= MAX_EXTENT)) continue;
+/** The shapes that a module alone is recorded with: numbers, or symbols for what stays open. */
+function moduleShapes({ inputs, dynamic = 'none' }: ModuleOptions, operator: AnyModule['operator']): readonly Shape[] {
+  return inputs.map((shape, i) =>
+    shape.map((size, axis): Extent => {
+      if (axis === 0) return dynamic === 'none' ? size : input('batch');
+      if (dynamic !== 'all') return size;
+      if (!operator) return axis === 2 || axis === 3 ? openSize(axis, size, inputs) : size;
+      const at = operator.openAxes[i]?.indexOf(axis) ?? -1;
+      return at < 0 ? size : input(`${['height', 'width'][at]!}${i === 0 ? '' : i}`);
+    }),
+  );
+}
+
+function checkInputs(inputs: ModuleOptions['inputs'], operator: AnyModule['operator']): void {
+  for (const shape of inputs) {
+    const rank = operator ? shape.length >= 2 && shape.length <= 8 : shape.length === 4;
+    if (rank && shape.every((size) => Number.isInteger(size) && size >= 1 && size <= MAX_EXTENT)) continue;
     throw new Problem('bad-option', `an input is [batch, channels, height, width] with sizes from 1 on, got [${shape.join(', ')}]`, { help: 'Give a shape such as --input 1x64x20x20.' });
   }
 }
 
 export async function moduleGraph(options: ModuleOptions, library: ModuleLibrary): Promise<{ recorded: Recorded; graph: Graph; weights: WeightSource }> {
   const family = options.family ?? 'yolov5';
-  checkInputs(options.inputs);
-  const { layer } = await bindModule(library, { family, name: options.module, args: options.args, n: options.repeats ?? 1, inputs: options.inputs.map((shape) => shape[1]) });
+  const { layer } = await bindModule(library, { family, name: options.module, args: options.args, n: options.repeats ?? 1, inputs: options.inputs.map((shape) => shape[1] ?? 1) });
+  const { operator } = layer.definition;
+  checkInputs(options.inputs, operator);
   const weights = options.weights ?? seededWeights(DEFAULT_SEED);
-  const { dynamic = 'none' } = options;
-  const shapes = options.inputs.map(([n, c, h, w]) => {
-    return [dynamic === 'none' ? n : input('batch'), c, dynamic === 'all' ? openSize('height', h, options.inputs) : h, dynamic === 'all' ? openSize('width', w, options.inputs) : w] as const;
-  });
-  const recorded = recordModule(layer, shapes, { weights, ...(options.warn ? { warn: options.warn } : {}), namedActivations: family === 'yolov5' });
+  const recorded = recordModule(layer, moduleShapes(options, operator), { weights, ...(options.warn ? { warn: options.warn } : {}), namedActivations: family === 'yolov5' });
   return { recorded, weights, graph: lowered(recorded.graph, options) };
 }
 

@@ -45,6 +45,11 @@ export interface ModuleSpec<A extends Args, I extends Arity> {
   readonly repeats?: 'stack' | 'inside';
   /** A head ends the network and gives its outputs. */
   readonly head?: { readonly task: 'detect' | 'segment' | 'pose'; readonly outputs: readonly HeadOutput[] };
+  /**
+   * An operator rather than a layer: `--module` and goldens name it, yamls do not, and its inputs may have any rank.
+   * `openAxes` are the sizes of each input, beside the batch, that dynamic shapes leave open.
+   */
+  readonly operator?: { readonly openAxes: readonly (readonly number[])[] };
   /** How the packages print constructor arguments: channels first (default) or the row as written. */
   readonly prints?: 'channels-first' | 'as-written';
   /** Conditions on shapes and channels that the paper's definition sets; shown by `modules`. */
@@ -160,6 +165,15 @@ export const bool = (doc: string, fallback?: boolean): Reader<boolean> =>
   make('value', 'bool', doc, fallback, fallback !== undefined, (value) => {
     if (typeof value === 'boolean') return value;
     if (value === 0 || value === 1) return value === 1;
+    throw wrong('True or False', value);
+  });
+
+/** What Python takes as a condition: any number but 0 is true. */
+export const flag = (doc: string, fallback: boolean): Reader<boolean> =>
+  make('value', 'bool', doc, fallback, true, (value) => {
+    if (typeof value === 'boolean') return value;
+    if (value === null) return false;
+    if (typeof value === 'number') return value !== 0;
     throw wrong('True or False', value);
   });
 

@@ -27,10 +27,14 @@ export interface Recorded {
   readonly parameters: number;
   /** `len(list(model.modules()))`: all modules, shared ones once. */
   readonly modules: number;
+  /** Whether an nn.Linear is among them. */
+  readonly linear: boolean;
 }
 
 export interface RecordOptions {
   readonly weights: WeightSource;
+  /** Only to be counted, see Recording. */
+  readonly countOnly?: boolean;
   readonly warn?: (warning: Problem) => void;
 }
 
@@ -45,6 +49,7 @@ export function recordNetwork(network: Network<BoundLayer>, size: ImageSize, opt
     weights: options.weights,
     image: [size.height, size.width],
     namedActivations: network.family === 'yolov5',
+    countOnly: options.countOnly ?? false,
     warn: () => undefined,
     ...(network.activation === undefined ? {} : { activation: network.activation }),
   });
@@ -103,7 +108,7 @@ function recordCopies(module: AnyModule, bound: Readonly<Record<string, unknown>
 }
 
 /** Records one module alone: inputs `x` or `x0`, `x1`, …, outputs `y` or `y0`, …; state_dict keys without prefix. */
-export function recordModule({ definition, bound, copies }: BoundLayer, shapes: readonly (readonly [Extent, number, Extent, Extent])[], options: RecordOptions & { readonly namedActivations: boolean }): Recorded {
+export function recordModule({ definition, bound, copies }: BoundLayer, shapes: readonly Shape[], options: RecordOptions & { readonly namedActivations: boolean }): Recorded {
   const recording = newRecording({ weights: options.weights, namedActivations: options.namedActivations, warn: (message) => options.warn?.(new Problem('bad-argument', message)) });
   recording.modules.add('');
   const nodes: Node[] = [];
@@ -111,17 +116,23 @@ export function recordModule({ definition, bound, copies }: BoundLayer, shapes: 
     kind: 'input',
     name: shapes.length === 1 ? 'x' : `x${i}`,
     dtype: 'float32',
-    shape,
-    // One name stands for one size: that of another map gets a number.
-    axes: ['batch', 'channels', 'height', 'width'].map((name, axis) => (shape[axis] === shapes[0]![axis] ? name : `${name}${i}`)),
+    shape: shape as FeatureMap['shape'],
+    axes: axesOf(shape, i, shapes[0]!, definition),
   }));
   const values = recordCopies(definition, bound, copies, inputs, recording, nodes, '');
   const outputs = values.map((value, i): Output => ({ name: values.length === 1 ? 'y' : `y${i}`, value, axes: ['batch'] }));
   return { graph: { inputs, outputs, nodes }, layers: [{ index: 0, shapes: values.map(({ shape }) => shape), parameters: recording.counted.elements }], ...totals(recording) };
 }
 
-const totals = (recording: Recording): Pick<Recorded, 'parameters' | 'modules'> => ({
+/** What open sizes are called. One name stands for one size: that of another map gets a number. */
+function axesOf(shape: Shape, index: number, first: Shape, { operator }: AnyModule): string[] {
+  const names = operator ? shape.map((_, axis) => (axis === 0 ? 'batch' : (['height', 'width'][operator.openAxes[index]?.indexOf(axis) ?? -1] ?? `size${axis}`))) : ['batch', 'channels', 'height', 'width'];
+  return names.map((name, axis) => (shape[axis] === first[axis] ? name : `${name}${index}`));
+}
+
+const totals = (recording: Recording): Pick<Recorded, 'parameters' | 'modules' | 'linear'> => ({
   parameters: recording.counted.elements,
+  linear: recording.counted.linear,
   modules: recording.modules.size,
 });
 
@@ -135,7 +146,7 @@ export function measureStride(network: Network<BoundLayer>, [height, width]: rea
   if (body.length === 0) return 1;
   const read = last.definition.head ? last.inputs : [body.length - 1];
   const strideAt = (h: number, w: number): number => {
-    const { layers } = recordNetwork({ ...network, layers: body }, { batch: 1, height: h, width: w }, { weights });
+    const { layers } = recordNetwork({ ...network, layers: body }, { batch: 1, height: h, width: w }, { weights, countOnly: true });
     const strides = read.map((index) => (index < 0 ? 1 : ratio(h, layers[index]!.shapes[0]![2] ?? h)));
     const broken = strides.find((stride) => !Number.isInteger(stride));
     if (broken === undefined) return Math.max(1, ...strides);

@@ -17,8 +17,8 @@ export interface Macs {
 }
 
 /** Counts a graph of known sizes. A parameter, its bias or an activation costs nothing in these rules. */
-export function countMacs(graph: Graph): Macs {
-  let [total, functional, fixed] = [0, false, false];
+export function countMacs(graph: Graph, linear = false): Macs {
+  let [total, functional, fixed] = [0, false, linear];
   for (const node of graph.nodes) {
     if (node.kind !== 'op') {
       const inner = node.body ? countMacs(node.body) : undefined;
@@ -33,8 +33,8 @@ export function countMacs(graph: Graph): Macs {
   return { total, functional, fixed };
 }
 
-/** nn.Linear, AdaptiveAvgPool2d and AdaptiveMaxPool2d, as the modules of this project record them. */
-const FIXED: ReadonlySet<string> = new Set(['Gemm', 'GlobalAveragePool', 'GlobalMaxPool', 'ReduceMean']);
+/** AdaptiveAvgPool2d and AdaptiveMaxPool2d, as the modules of this project record them. */
+const FIXED: ReadonlySet<string> = new Set(['GlobalAveragePool', 'GlobalMaxPool', 'ReduceMean']);
 
 function macsOf(node: OpNode): number {
   const rule = rowOf(node.op).macs;
@@ -52,7 +52,10 @@ function macsOf(node: OpNode): number {
  * Where the package's own measurement fails (a module that cannot run on one cell) this is the count at the real size.
  */
 export function gflops(network: Network<BoundLayer>, stride: number, [height, width]: readonly [number, number], weights: WeightSource): number {
-  const at = (h: number, w: number): Macs => countMacs(recordNetwork(network, { batch: 1, height: h, width: w }, { weights }).graph);
+  const at = (h: number, w: number): Macs => {
+    const { graph, linear } = recordNetwork(network, { batch: 1, height: h, width: w }, { weights, countOnly: true });
+    return countMacs(graph, linear);
+  };
   const cell = Math.max(stride, 32);
   try {
     const macs = network.family === 'yolov5' ? (at(cell, cell).total * height * width) / (cell * cell) : extrapolated(at, cell, height, width);

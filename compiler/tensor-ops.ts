@@ -36,7 +36,7 @@ export abstract class TensorOps {
     return this.constant([value], []);
   }
 
-  private binary<S extends Shape>(op: 'Add' | 'Sub' | 'Mul' | 'Div', a: Operand, b: Operand): Tensor<S> {
+  private binary<S extends Shape>(op: 'Add' | 'Sub' | 'Mul' | 'Div' | 'Min' | 'Max', a: Operand, b: Operand): Tensor<S> {
     // A number takes the other operand's precision.
     const dtype = typeof a === 'number' ? (b as Value).dtype : a.dtype;
     const [left, right] = [a, b].map((x) => (typeof x === 'number' ? this.constant([x], [], dtype) : x)) as [Value, Value];
@@ -47,14 +47,31 @@ export abstract class TensorOps {
   add<S extends Shape>(a: Value<S>, b: Operand): Tensor<S> {
     return this.binary('Add', a, b);
   }
-  sub<S extends Shape>(a: Value<S>, b: Operand): Tensor<S> {
+  sub<S extends Shape>(a: Value<S> | number, b: Operand): Tensor<S> {
     return this.binary('Sub', a, b);
   }
   mul<S extends Shape>(a: Value<S>, b: Operand): Tensor<S> {
     return this.binary('Mul', a, b);
   }
-  div<S extends Shape>(a: Value<S>, b: Operand): Tensor<S> {
+  div<S extends Shape>(a: Value<S> | number, b: Operand): Tensor<S> {
     return this.binary('Div', a, b);
+  }
+  minimum<S extends Shape>(a: Value<S>, b: Operand): Tensor<S> {
+    return this.binary('Min', a, b);
+  }
+  maximum<S extends Shape>(a: Value<S>, b: Operand): Tensor<S> {
+    return this.binary('Max', a, b);
+  }
+  /** Truth values. */
+  equal<S extends Shape>(a: Value<S>, b: Value): Tensor<S> {
+    return this.one('Equal', [a, b], {});
+  }
+  /** `a` where the condition holds, else `b`. */
+  where(condition: Value, a: Value, b: Value): Tensor {
+    return this.one('Where', [condition, a, b], {});
+  }
+  cast<S extends Shape>(x: Value<S>, to: DType): Tensor<S> {
+    return this.one('Cast', [x], { to });
   }
   sqrt<S extends Shape>(x: Value<S>): Tensor<S> {
     return this.one('Sqrt', [x], {});
@@ -72,7 +89,7 @@ export abstract class TensorOps {
     return this.one('Tanh', [x], {}, module);
   }
   /** Any parameter-free unary operator of the table, such as `Exp` or `HardSwish`. */
-  unary<S extends Shape>(op: 'Exp' | 'Erf' | 'Softplus' | 'HardSwish' | 'Mish' | 'Gelu' | 'Abs' | 'Neg' | 'Identity', x: Value<S>, module?: string): Tensor<S> {
+  unary<S extends Shape>(op: 'Exp' | 'Erf' | 'Softplus' | 'HardSwish' | 'Mish' | 'Gelu' | 'Abs' | 'Neg' | 'Sign' | 'Floor' | 'Round' | 'Log' | 'Identity', x: Value<S>, module?: string): Tensor<S> {
     return this.one(op, [x], {}, module);
   }
   leakyRelu<S extends Shape>(x: Value<S>, alpha: number, module?: string): Tensor<S> {
@@ -92,6 +109,10 @@ export abstract class TensorOps {
   maxPool2d(x: FeatureMap, { kernel, stride = kernel, padding = 0 }: PoolOptions, module?: string): Tensor<MapShape> {
     const pads = toPair(padding);
     return this.one('MaxPool', [x], { kernel: toPair(kernel), strides: toPair(stride), pads: [...pads, ...pads], dilations: [1, 1] }, module);
+  }
+  /** Means of windows that do not overlap: AvgPool2d(kernel). */
+  avgPool2d(x: FeatureMap, kernel: number | Pair, module?: string): Tensor<MapShape> {
+    return this.one('AveragePool', [x], { kernel: toPair(kernel), strides: toPair(kernel) }, module);
   }
   /** AdaptiveAvgPool2d(1): [n, c, 1, 1]. */
   globalAvgPool(x: FeatureMap, module?: string): Tensor<readonly [Extent, number, 1, 1]> {
@@ -113,17 +134,28 @@ export abstract class TensorOps {
   max<S extends Shape>(x: Value<S>, axis: number): Tensor<S> {
     return this.one('ReduceMax', [x], { axes: [axis], keepdims: true });
   }
+  sum<S extends Shape>(x: Value<S>, axes: readonly number[]): Tensor<S> {
+    return this.one('ReduceSum', [x], { axes, keepdims: true });
+  }
+  /** √Σx² over an axis. */
+  norm<S extends Shape>(x: Value<S>, axis: number): Tensor<S> {
+    return this.one('ReduceL2', [x], { axes: [axis], keepdims: true });
+  }
   softmax<S extends Shape>(x: Value<S>, axis: number, module?: string): Tensor<S> {
     return this.one('Softmax', [x], { axis: axis < 0 ? x.shape.length + axis : axis }, module);
   }
   /** Batched product over the last two axes. */
-  matmul(a: Value, b: Value): Tensor {
-    return this.one('MatMul', [a, b], {});
+  matmul(a: Value, b: Value, module?: string): Tensor {
+    return this.one('MatMul', [a, b], {}, module);
   }
 
   // Arrangement.
   reshape<const S extends Shape>(x: Value, shape: S): Tensor<S> {
     return this.one('Reshape', [x], { shape });
+  }
+  /** A reshape whose element count holds only at sizes that the definition allows: at others the runtime fails. */
+  reshapeAtRunTime<const S extends Shape>(x: Value, shape: S): Tensor<S> {
+    return this.one('Reshape', [x], { shape, atRunTime: true });
   }
   transpose(x: Value, perm: readonly number[]): Tensor {
     return this.one('Transpose', [x], { perm });
@@ -148,6 +180,19 @@ export abstract class TensorOps {
   /** Elements start, start + step, … below end of one axis. */
   slice<S extends Shape>(x: Value<S>, axis: number, start: Extent, end: Extent, step = 1): Tensor<S> {
     return this.one('Slice', [x], { axis, start, end, step });
+  }
+  /** Rows along an axis at int64 indices (a list, or a vector). */
+  gather<S extends Shape>(x: Value<S>, axis: number, indices: Value | readonly number[]): Tensor<S> {
+    const vector = Array.isArray(indices) ? this.constant(indices as readonly number[], [indices.length], 'int64') : (indices as Value);
+    return this.one('Gather', [x, vector], { axis });
+  }
+  /** Zeros around the last two axes of a map. */
+  pad(x: FeatureMap, { before, after }: { readonly before: number; readonly after: number }): Tensor<MapShape> {
+    return this.one('Pad', [x], { pads: [0, 0, before, before, 0, 0, after, after] });
+  }
+  /** A map at the positions of a grid [n, h', w', 2] of x, y in -1 … 1: [n, c, h', w']. */
+  gridSample(x: FeatureMap, grid: Value, attrs: AttrsOf<'GridSample'>): Tensor<MapShape> {
+    return this.one('GridSample', [x, grid], attrs);
   }
   /** Positions 0, 1, … size − 1 as float32. */
   range(size: Extent): Tensor<readonly [Extent]> {

@@ -198,15 +198,10 @@ export function termsOf(extent: Extent): readonly { readonly coefficient: number
   return sumOf(extent).map(({ coefficient, atoms: ids }) => ({ coefficient, atoms: ids.map((id) => atoms[id]!) }));
 }
 
-/** Whether an extent is a number times one input size, so that the size can be told from it. */
-export function isSingle(extent: Extent): boolean {
+/** The atom of an extent that is a number times one atom, so that the atom's size can be told from it. */
+export function singleAtom(extent: Extent): Atom | undefined {
   const terms = termsOf(extent);
-  return terms.length === 1 && terms[0]!.atoms.length === 1 && terms[0]!.atoms[0]!.kind === 'input';
-}
-
-/** The names of the input sizes that an extent depends on. */
-export function atomNames(extent: Extent): string[] {
-  return termsOf(extent).flatMap(({ atoms: factors }) => factors.flatMap((atom) => (atom.kind === 'input' ? [atom.name] : [...atomNames(atom.a), ...atomNames(atom.b)])));
+  return terms.length === 1 && terms[0]!.atoms.length === 1 ? terms[0]!.atoms[0] : undefined;
 }
 
 /** The value of an extent for given input sizes. */

@@ -39,6 +39,9 @@ export interface Param<S extends Shape = Shape> extends TensorType<S> {
   readonly read: Read;
 }
 
+/** The same numbers with another shape. */
+export const viewOf = <S extends Shape>(param: Param, shape: S): Param<S> => ({ ...param, shape });
+
 /** A small tensor known when compiling: grids, anchors, scalars. */
 export interface Constant<S extends Shape = Shape> extends TensorType<S> {
   readonly kind: 'constant';

@@ -1,7 +1,7 @@
 /** `verify`: goldens against a model file, or against what each golden names, compiled on the spot. */
 import { dirname, join } from 'node:path';
 import { Problem } from '../errors.js';
-import { goldenWeights, type Golden } from '../golden.js';
+import { goldenWeights, type Golden, type ModuleGolden } from '../golden.js';
 import type { ByteSource } from '../io.js';
 import type { Provider } from '../runner.js';
 import { verifyGoldens, type CaseResult, type VerifyReport } from '../verify.js';
@@ -77,7 +77,7 @@ export async function compileGolden(golden: Golden, source: ByteSource, options:
   return Buffer.concat(parts);
 }
 
-function mapShape(golden: Golden, shape: readonly number[]): readonly [number, number, number, number] {
-  if (shape.length === 4) return shape as unknown as readonly [number, number, number, number];
+function mapShape(golden: ModuleGolden, shape: readonly number[]): readonly number[] {
+  if (golden.op || shape.length === 4) return shape;
   throw new Problem('bad-golden', `golden ${golden.file} has an input of shape [${shape.join(', ')}]; modules read [batch, channels, height, width]`);
 }

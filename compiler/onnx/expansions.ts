@@ -3,17 +3,14 @@
  * first: in one table the types would go in a circle.
  */
 import type { Builder } from '../builder.js';
-import { add, known, product, type Extent } from '../ir/extent.js';
-import type { OpNode, Param, Value } from '../ir/graph.js';
-import type { OpName } from './operators/index.js';
+import { add, known, mul, product, type Extent } from '../ir/extent.js';
+import { viewOf, type FeatureMap, type OpNode, type Value } from '../ir/graph.js';
+import type { AttrsOf, OpName } from './operators/index.js';
 
 type Expansions = { readonly [K in OpName]?: (g: Builder, node: OpNode & { readonly op: K }) => readonly Value[] };
 
-/** A parameter read with another shape; the same numbers, no node. Anything else is reshaped by a node. */
-function viewed(g: Builder, value: Value, shape: readonly Extent[]): Value {
-  if (value.kind === 'param') return { ...value, shape } satisfies Param;
-  return g.reshape(value, shape);
-}
+/** A parameter read with another shape: no node. Anything else is reshaped by one. */
+const viewed = (g: Builder, value: Value, shape: readonly Extent[]): Value => (value.kind === 'param' ? viewOf(value, shape) : g.reshape(value, shape));
 
 /** A vector [c] against [n, c, …]. */
 const perChannel = (g: Builder, vector: Value, rank: number): Value =>
@@ -50,6 +47,7 @@ const expansions: Expansions = {
   Mish: (g, { inputs: [x] }) => [g.mul(x!, g.tanh(g.unary('Softplus', x!)))],
   /** x · (1 + erf(x / √2)) / 2 */
   Gelu: (g, { inputs: [x] }) => [g.mul(g.mul(x!, 0.5), g.add(g.unary('Erf', g.mul(x!, Math.SQRT1_2)), 1))],
+  GridSample: (g, { inputs: [x, grid], attrs }) => [sampleByGather(g, x as FeatureMap, grid!, attrs)],
   /** Slices, where the sizes are only known at run time. */
   Split(g, { inputs: [x], attrs: { axis, sizes } }) {
     let start: Extent = 0;
@@ -61,6 +59,47 @@ const expansions: Expansions = {
     });
   },
 };
+
+/**
+ * Sampling by Gather: the map is laid out as rows of channels [n·h·w, c], read at the four cells around every position
+ * (one for `nearest`), and weighted. Positions are clamped to the map and, for zeros, one cell of zeros around it, so
+ * that every index is valid. Indices are int64: float32 would be exact up to 2²⁴ only.
+ */
+function sampleByGather(g: Builder, x: FeatureMap, grid: Value, { mode, padding, alignCorners }: AttrsOf<'GridSample'>): Value {
+  const [n, c, h, w] = x.shape;
+  const [rows, columns] = [grid.shape[1]!, grid.shape[2]!];
+  const margin = padding === 'zeros' ? 1 : 0;
+  const padded = g.pad(x, { before: margin, after: margin + 1 });
+  const [height, width] = [padded.shape[2], padded.shape[3]];
+  const cells = g.reshape(g.transpose(padded, [0, 2, 3, 1]), [product([n, height, width]), c]);
+
+  const place = (coordinate: Value, size: Extent): Value => {
+    const scaled = g.mul(g.add(coordinate, 1), g.div(g.size(alignCorners ? add(size, -1) : size), 2));
+    const pixel = alignCorners ? scaled : g.sub(scaled, 0.5);
+    const nearest = mode === 'nearest' ? g.unary('Round', pixel) : pixel;
+    const last = g.size(add(size, margin - 1));
+    return g.add(g.minimum(g.maximum(nearest, -margin), last), margin);
+  };
+  const [across, down] = g.split(grid, 3, [1, 1]) as readonly [Value, Value];
+  const [px, py] = [place(across, w), place(down, h)];
+  const [left, top] = mode === 'nearest' ? [px, py] : [g.unary('Floor', px), g.unary('Floor', py)];
+
+  const whole = (size: Extent): Value => g.cast(g.size(size), 'int64');
+  const image = g.reshape(g.mul(g.cast(g.range(n), 'int64'), whole(mul(height, width))), [n, 1, 1, 1]);
+  const first = g.add(g.add(g.cast(left, 'int64'), g.mul(g.cast(top, 'int64'), whole(width))), image);
+  /** The cells some rows below and columns right of the first: [n, h', w', c]. */
+  const read = (below: number, right: number): Value => {
+    const offset = below === 0 ? g.constant([right], [], 'int64') : g.add(whole(width), g.constant([right], [], 'int64'));
+    const index = below + right === 0 ? first : g.add(first, offset);
+    return g.reshape(g.gather(cells, 0, g.reshape(index, [product([n, rows, columns])])), [n, rows, columns, c]);
+  };
+  if (mode === 'nearest') return g.transpose(read(0, 0), [0, 3, 1, 2]);
+  const [fx, fy] = [g.sub(px, left), g.sub(py, top)];
+  const [gx, gy] = [g.sub(1, fx), g.sub(1, fy)] as readonly [Value, Value];
+  const parts = [[0, 0, gy, gx], [0, 1, gy, fx], [1, 0, fy, gx], [1, 1, fy, fx]] as const;
+  const weighted = parts.map(([below, right, a, b]): Value => g.mul(read(below, right), g.mul(a, b)));
+  return g.transpose(weighted.reduce((sum, part) => g.add(sum, part)), [0, 3, 1, 2]);
+}
 
 /** What the node's outputs become, or undefined where no expansion is known. */
 export function expansionOf(node: OpNode, g: Builder): readonly Value[] | undefined {

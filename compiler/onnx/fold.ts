@@ -2,7 +2,7 @@
 import type { Constant, DType, TensorType } from '../ir/graph.js';
 
 type Static = TensorType<readonly number[]>;
-type Numbers = Float32Array | number[];
+export type Numbers = Float32Array | number[];
 
 const count = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);
 
@@ -81,9 +81,41 @@ export function mapUnary(x: Constant, out: Static, f: (x: number) => number): Nu
   return result;
 }
 
+/** Σ f(x) over axes; sums are kept in double and rounded once. */
+export function sumOver(x: Constant, axes: readonly number[], out: Static, f: (x: number) => number = (value) => value): Numbers {
+  const shape = shapeOf(x);
+  const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const lines = { dtype: x.dtype, shape: [...kept, ...axes].map((axis) => shape[axis]!) };
+  const sorted = permute(x, [...kept, ...axes], lines);
+  const sums = allocate(out.dtype, count(out.shape));
+  const length = sorted.length / sums.length;
+  for (let i = 0; i < sums.length; i++) {
+    let sum = 0;
+    for (let j = i * length; j < (i + 1) * length; j++) sum += f(sorted[j]!);
+    sums[i] = sum;
+  }
+  return sums;
+}
+
+/** Rows of `x` along an axis, at indices. */
+export function takeAlong(x: Constant, indices: Constant, axis: number, out: Static): Numbers | undefined {
+  const shape = shapeOf(x);
+  const [before, size, after] = [count(shape.slice(0, axis)), shape[axis]!, count(shape.slice(axis + 1))];
+  if (Array.from(indices.data).some((index) => index < 0 || index >= size)) return undefined;
+  const result = allocate(out.dtype, count(out.shape));
+  let at = 0;
+  for (let i = 0; i < before; i++) {
+    for (let j = 0; j < indices.data.length; j++) {
+      const from = (i * size + indices.data[j]!) * after;
+      for (let k = 0; k < after; k++) result[at++] = x.data[from + k]!;
+    }
+  }
+  return result;
+}
+
 export function broadcastBinary(a: Constant, b: Constant, out: Static, f: (a: number, b: number) => number): Numbers | undefined {
-  if (out.dtype !== 'float32' && out.dtype !== 'int64') return undefined;
-  const [left, right] = [expandTo(a, out), expandTo(b, out)];
+  if (out.dtype === 'float16') return undefined;
+  const [left, right] = [expandTo(a, { ...out, dtype: a.dtype }), expandTo(b, { ...out, dtype: b.dtype })];
   const integers = out.dtype === 'int64';
   for (let i = 0; i < left.length; i++) {
     // ONNX divides integers as C does.

@@ -3,7 +3,7 @@
  * computation for every expression; all in int64 vectors of one element, so that a vector of sizes is a Concat.
  */
 import { internal } from '../errors.js';
-import { isStatic, show, termsOf, type Atom, type Extent } from '../ir/extent.js';
+import { isStatic, show, singleAtom, termsOf, type Atom, type Extent } from '../ir/extent.js';
 import type { Value } from '../ir/graph.js';
 import type { ScopeWriter } from './scope-writer.js';
 
@@ -78,7 +78,9 @@ export class SizeWriter {
   }
 
   private atom(atom: Atom): string {
-    if (atom.kind === 'input') return this.inputSize(atom);
+    const shown = this.shownAtom(atom);
+    if (shown !== undefined) return shown;
+    if (atom.kind === 'input') throw internal(`no input of the scope shows the size ${atom.name}`);
     const [a, b] = [this.size(atom.a), this.size(atom.b)];
     // Integer division truncates, which is floor for sizes. int64 Min and Max exist from opset 12 on.
     if (atom.kind === 'floorDiv') return this.scope.add('Div', [a, b]);
@@ -88,26 +90,18 @@ export class SizeWriter {
     return this.scope.add('Cast', [this.scope.add(op, floats)], { to: { int: 7 } });
   }
 
-  private inputSize(atom: Atom & { readonly kind: 'input' }): string {
-    return this.once(atom.name, () => {
-      for (const input of this.inputs) {
-        for (const [axis, dimension] of input.shape.entries()) {
-          const factor = typeof dimension === 'symbol' ? coefficientOf(dimension, atom) : undefined;
-          if (factor === undefined) continue;
-          const size = this.dimension(input, axis);
-          return factor === 1 ? size : this.scope.add('Div', [size, this.size(factor)]);
-        }
+  /** The size of an atom where a dimension is a multiple of it. */
+  private shownAtom(atom: Atom): string | undefined {
+    for (const input of this.inputs) {
+      for (const [axis, dimension] of input.shape.entries()) {
+        if (singleAtom(dimension) !== atom) continue;
+        const size = this.dimension(input, axis);
+        const factor = termsOf(dimension)[0]!.coefficient;
+        return factor === 1 ? size : this.once(`${size} / ${factor}`, () => this.scope.add('Div', [size, this.size(factor)]));
       }
-      throw internal(`no input of the scope shows the size ${atom.name}`);
-    });
+    }
+    return undefined;
   }
-}
-
-/** k where dimension = k · atom. */
-function coefficientOf(dimension: symbol, atom: Atom & { readonly kind: 'input' }): number | undefined {
-  const [term, ...others] = termsOf(dimension);
-  const alone = others.length === 0 && term!.atoms.length === 1 && term!.atoms[0]!.kind === 'input' && term!.atoms[0]!.name === atom.name;
-  return alone ? term!.coefficient : undefined;
 }
 
 /** k where dimension = k · extent and both are single terms of the same atoms. */

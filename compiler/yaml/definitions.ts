@@ -5,7 +5,8 @@ import type { ModuleLibrary } from '../library.js';
 import type { AnyModule } from '../module.js';
 import { adapt, dialectOf, namesOf, resolve } from './dialects.js';
 
-export async function loadDefinitions(network: Network, library: ModuleLibrary): Promise<ReadonlyMap<string, AnyModule>> {
+/** `operators`: whether operators may stand where layers do, as in a module alone. */
+export async function loadDefinitions(network: Network, library: ModuleLibrary, { operators = false } = {}): Promise<ReadonlyMap<string, AnyModule>> {
   const firsts = new Map<string, Layer>();
   for (const layer of network.layers) if (!firsts.has(layer.module)) firsts.set(layer.module, layer);
   // All names are checked before the first file is read.
@@ -17,13 +18,21 @@ export async function loadDefinitions(network: Network, library: ModuleLibrary):
       return [name, adapt(await library.load(alias.file), alias, network)];
     }),
   );
-  return new Map(loaded);
+  const definitions = new Map(loaded);
+  for (const [name, layer] of firsts) {
+    if (operators || !definitions.get(name)!.operator) continue;
+    throw new Problem('unknown-module', `${name} is an operator that modules use, not a layer`, {
+      place: placeOf(network, layer, layer.spans.module),
+      help: 'Name the module that uses it, such as SOCA, C3_DAttention or S2Attention. --module compiles an operator alone.',
+    });
+  }
+  return definitions;
 }
 
 function checkName(network: Network, layer: Layer, library: ModuleLibrary): void {
   const dialect = dialectOf(network);
   const { module: name } = layer;
-  const unavailable = Object.hasOwn(dialect.unavailable, name) ? dialect.unavailable[name] : undefined;
+  const unavailable = dialect.unavailable(name);
   const names = namesOf(dialect, library.names);
   if (unavailable === undefined && (names.includes(name) || library.names.includes(resolve(dialect, name).file))) return;
   const near = nearest(name, names, 2);

@@ -4,6 +4,7 @@
  */
 import type { Family, Layer, Literal, Network } from '../ir/network.js';
 import type { AnyModule, Reader } from '../module.js';
+import { LISTED, undefinedByArticle } from './article-names.js';
 
 /** A yaml name that is not simply a module file's. */
 export interface Alias {
@@ -20,8 +21,8 @@ export interface Dialect {
   readonly aliases: Readonly<Record<string, Alias>>;
   /** Module files that a yaml of this family reaches by another name only. */
   readonly hidden: readonly string[];
-  /** Names that mean a module which is not there (yet), with the way out. */
-  readonly unavailable: Readonly<Record<string, string>>;
+  /** The way out for a name that means a module which is not there (yet). */
+  unavailable(name: string): string | undefined;
   /** Whether a channel count is left unscaled. */
   keeps(count: number, module: string, network: Network): boolean;
   scaleChannels(count: number, network: Network): number;
@@ -33,6 +34,7 @@ const SHARED: Readonly<Record<string, Alias>> = {
   'nn.Upsample': { file: 'Upsample' },
   'torch.nn.Upsample': { file: 'Upsample' },
   PolarizedPSA: { file: 'PSA' },
+  ...LISTED,
 };
 
 /** `make_divisible(c, 8)`; the product before it is Python's, double by double. */
@@ -41,19 +43,30 @@ const toMultipleOf8 = (count: number): number => Math.ceil(count / 8) * 8;
 /** Where v7 put a dilation before `act`: a bool there is a v6 row's act, which v7 itself would not run. */
 const DILATION: Readonly<Record<string, number>> = { Conv: 5, DWConv: 3 };
 
+/** The goldens' names of operators, which are functions in PyTorch. */
+const OPERATORS: Readonly<Record<string, Alias>> = {
+  grid_sample: { file: 'DeformableSample' },
+  spatial_shift1: { file: 'SpatialShift', presets: { first: 'rows' } },
+  spatial_shift2: { file: 'SpatialShift', presets: { first: 'columns' } },
+  channel_shuffle: { file: 'ChannelShuffle' },
+};
+
 const yolov5: Dialect = {
   aliases: {
     ...SHARED,
+    ...OPERATORS,
     Detect: { file: 'AnchorDetect' },
     Bottleneck: { file: 'Bottleneck', order: ['out', 'shortcut', 'groups', 'ratio'], presets: { kernels: [[1, 1], [3, 3]] } },
     SPPF: { file: 'SPPF', order: ['out', 'kernel'] },
   },
   hidden: ['AnchorDetect', 'Upsample'],
-  unavailable: {},
+  unavailable: undefinedByArticle,
   // `c2 != no`: a layer with as many channels as the head has outputs is meant to be one. Article 000 wrote nc for no.
   keeps: (count, module, network) => count === (module === 'PSA' || module === 'PolarizedPSA' ? network.nc : headOutputs(network)),
   scaleChannels: (count, { width }) => toMultipleOf8(count * width),
   rewrite: ({ module, from, args }, { keys }) => {
+    // The article's parser hands SimAM nothing but channels.
+    if (module === 'SimAM') return args.slice(0, 1);
     const dilation = DILATION[module];
     if (dilation !== undefined && typeof args[dilation] === 'boolean') return args.toSpliced(dilation, 0, 1);
     const anchors = args[1];
@@ -74,13 +87,15 @@ function headOutputs({ keys, nc }: Network): number {
 const ultralytics: Dialect = {
   aliases: {
     ...SHARED,
+    ...OPERATORS,
     Detect: { file: 'Detect', keys: { regMax: 'reg_max' } },
     BottleneckCSP: { file: 'BottleneckCSP', presets: { kernels: [[3, 3], [3, 3]] } },
   },
   hidden: ['AnchorDetect', 'Upsample', 'PSA'],
-  unavailable: {
-    PSA: 'In an Ultralytics yaml PSA is YOLOv10’s partial self-attention, which is not available yet. For polarized self-attention write PolarizedPSA.',
-  },
+  unavailable: (name) =>
+    name === 'PSA'
+      ? 'In an Ultralytics yaml PSA is YOLOv10’s partial self-attention, which is not available yet. For polarized self-attention write PolarizedPSA.'
+      : undefinedByArticle(name),
   // The exception `c2 != nc` of releases before 8.4 is gone.
   keeps: () => false,
   scaleChannels: (count, { width, maxChannels }) => toMultipleOf8(Math.min(count, maxChannels) * width),

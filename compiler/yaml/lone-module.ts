@@ -26,7 +26,7 @@ export async function bindModule(library: ModuleLibrary, lone: LoneModule): Prom
   const sources = lone.inputs.map((channels, index) => sourceLayer(parsed, channels, index));
   const rows = parsed.layers.map((layer) => ({ ...layer, index: sources.length, from: sources.map(({ index }) => index), fromList: sources.length > 1 }));
   const row: Network = { ...parsed, layers: rows };
-  const scaled = scale(row, await loadDefinitions(row, library));
+  const scaled = scale(row, await loadDefinitions(row, library, { operators: true }));
   const network = inferChannels({ ...scaled, layers: [...sources, ...scaled.layers] });
   return { network, layer: network.layers.at(-1)! };
 }

@@ -1,12 +1,13 @@
-import type { DType, Graph, Input, Node, Output, Result, Value } from '../../compiler/ir/graph.js';
+import type { DType, Graph, Input, Node, OpNode, Output, Result, Value } from '../../compiler/ir/graph.js';
 import type { OpName } from '../../compiler/onnx/operators/index.js';
 import type { Pass } from '../pass.js';
 
 /**
  * Float16 weights and arithmetic, with Casts where the precision changes:
  *
- *     positions (what Range, Size and tensors that are not trained flow into)  stay float32 up to the output
- *     Softmax and normalizations                                               compute in float32
+ *     positions (what Range, Size and tensors that are not trained flow into)  stay float32 up to the output,
+ *         or up to where they become weights or features (Softmax, Sigmoid, Tanh, sampling, Gather)
+ *     Softmax, normalizations and sampling                                     compute in float32
  *     everything else                                                          computes in float16
  *
  * A float16 has 11 bits: a position of 640 pixels would be known to half a pixel, sums of squares overflow at 65504.
@@ -20,8 +21,13 @@ export const toHalf: Pass = {
   run: (graph, { half = 'none' }) => (half === 'none' ? graph : new Conversion(graph, half === 'io').run()),
 };
 
-const FULL: ReadonlySet<OpName> = new Set(['Softmax', 'LayerNormalization', 'GroupNormalization', 'InstanceNormalization', 'BatchNormalization'] as const);
+const FULL: ReadonlySet<OpName> = new Set(['Softmax', 'LayerNormalization', 'GroupNormalization', 'InstanceNormalization', 'BatchNormalization', 'GridSample'] as const);
 const SIZES: ReadonlySet<OpName> = new Set(['Range', 'Size'] as const);
+/** Where positions end: what comes out is a weight, or a feature found at a position. */
+const ENDS: ReadonlySet<OpName> = new Set(['Softmax', 'Sigmoid', 'Tanh', 'GridSample', 'Gather'] as const);
+
+/** What decides a node's precision: the indices of Gather do not. */
+const read = ({ op, inputs }: OpNode): readonly Value[] => (op === 'Gather' ? inputs.slice(0, 1) : inputs);
 
 class Conversion {
   private readonly nodes: Node[] = [];
@@ -50,7 +56,7 @@ class Conversion {
   }
 
   private convert(node: Node): void {
-    const positions = node.kind === 'op' && (SIZES.has(node.op) || node.inputs.some((value) => this.positions.has(value) || (value.kind === 'param' && value.kept)));
+    const positions = node.kind === 'op' && (SIZES.has(node.op) || read(node).some((value) => this.positions.has(value) || (value.kind === 'param' && value.kept)));
     const full = positions || node.kind !== 'op' || FULL.has(node.op);
     // A Cast takes any precision and gives the one that it names.
     const cast = node.kind === 'op' && node.op === 'Cast';
@@ -58,7 +64,7 @@ class Conversion {
     const outputs = node.outputs.map((value): Result => ({ ...value, dtype: value.dtype === 'float32' && !full && !cast ? 'float16' : value.dtype }));
     node.outputs.forEach((value, i) => {
       this.made.set(value, outputs[i]!);
-      if (positions) this.positions.add(value);
+      if (positions && !(node.kind === 'op' && ENDS.has(node.op))) this.positions.add(value);
     });
     this.nodes.push({ ...node, inputs, outputs });
   }

@@ -1,7 +1,7 @@
 /** Operators that only move elements, and the two that make numbers of sizes (Range, Size). */
 import { add, floorDiv, isStatic, product, show, showShape, sub, total, type Extent, type Shape } from '../../ir/extent.js';
 import type { DType, TensorType, Value } from '../../ir/graph.js';
-import { concatenate, expandTo, permute, sliceOf, splitAt } from '../fold.js';
+import { concatenate, expandTo, permute, sliceOf, splitAt, takeAlong } from '../fold.js';
 import { halfTable, toHalf } from '../../weights/float16.js';
 import { checkAxis } from './reduction.js';
 import { elements, operand, row, shapeProblem, type Spelling } from './row.js';
@@ -18,6 +18,18 @@ export interface Slice {
   /** Exclusive. */
   readonly end: Extent;
   readonly step: number;
+}
+
+export interface Reshape {
+  readonly shape: Shape;
+  /** The element counts cannot be proved equal for open sizes: the runtime checks them, and fails where they differ. */
+  readonly atRunTime?: boolean;
+}
+
+export interface GridSample {
+  readonly mode: 'bilinear' | 'nearest';
+  readonly padding: 'zeros' | 'border';
+  readonly alignCorners: boolean;
 }
 
 /** ceil((end − start) / step) */
@@ -79,17 +91,61 @@ export const arrangement = {
     }),
     fold: ([x], { axis, start, step }, out) => sliceOf(x!, axis, start as number, step, out),
   }),
-  Reshape: row<{ readonly shape: Shape }>({
+  /** Rows of x along an axis, at int64 indices [k, …]. */
+  Gather: row<{ readonly axis: number }>({
+    since: 1,
+    exactness: 'exact',
+    infer: (inputs, { axis }) => {
+      const [x, indices] = [operand(inputs, 0), operand(inputs, 1)];
+      checkAxis(axis, x.shape.length);
+      if (indices.dtype !== 'int64') throw shapeProblem(`indices must be int64, got ${indices.dtype}`);
+      return typed(x, [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]);
+    },
+    spell: ({ axis }) => ({ attributes: { axis: { int: axis } } }),
+    fold: ([x, indices], { axis }, out) => takeAlong(x!, indices!, axis, out),
+  }),
+  /** Zeros around x: begins of all axes, then ends. */
+  Pad: row<{ readonly pads: readonly number[] }>({
+    since: 11,
+    exactness: 'exact',
+    infer: (inputs, { pads }) => {
+      const x = operand(inputs, 0);
+      const rank = x.shape.length;
+      if (pads.length !== 2 * rank || pads.some((pad) => pad < 0)) throw shapeProblem(`[${pads.join(', ')}] does not pad the ${rank} axes of ${showShape(x.shape)}`);
+      return typed(x, x.shape.map((extent, i) => add(extent, pads[i]! + pads[i + rank]!)));
+    },
+    spell: ({ pads }) => ({ operands: [{ kind: 'ints', ints: pads }] }),
+  }),
+  /**
+   * x [n, c, h, w] at the positions of a grid [n, h', w', 2] (x, y from -1 to 1 across the map): [n, c, h', w'].
+   * PyTorch's grid_sample; halves round to even in mode `nearest`.
+   */
+  GridSample: row<GridSample>({
+    since: 16,
+    exactness: 'approximate',
+    infer: (inputs) => {
+      const [x, grid] = [operand(inputs, 0), operand(inputs, 1)];
+      if (x.shape.length !== 4 || grid.shape.length !== 4 || grid.shape[3] !== 2 || grid.shape[0] !== x.shape[0]) {
+        throw shapeProblem(`a map ${showShape(x.shape)} cannot be sampled on a grid ${showShape(grid.shape)}`);
+      }
+      return typed(x, [x.shape[0]!, x.shape[1]!, grid.shape[1]!, grid.shape[2]!]);
+    },
+    // Opset 20 calls the mode linear.
+    spell: ({ mode, padding, alignCorners }, opset) => ({
+      attributes: { mode: { text: mode === 'bilinear' && opset >= 20 ? 'linear' : mode }, padding_mode: { text: padding }, align_corners: { int: alignCorners ? 1 : 0 } },
+    }),
+  }),
+  Reshape: row<Reshape>({
     since: 5,
     exactness: 'exact',
-    infer: (inputs, { shape }) => {
+    infer: (inputs, { shape, atRunTime = false }) => {
       const x = operand(inputs, 0);
-      if (product(x.shape) !== product(shape)) {
+      if (product(x.shape) !== product(shape) && (!atRunTime || (isStatic(x.shape) && isStatic(shape)))) {
         throw shapeProblem(`${showShape(x.shape)} does not reshape to ${showShape(shape)}`);
       }
       return typed(x, shape);
     },
-    spell: ({ shape }, _, [x]) => ({ operands: [{ kind: 'shape', ints: shape, of: x!.shape }] }),
+    spell: ({ shape, atRunTime = false }, _, [x]) => ({ operands: [atRunTime ? { kind: 'ints', ints: shape } : { kind: 'shape', ints: shape, of: x!.shape }] }),
     fold: ([x]) => x!.data,
   }),
   Transpose: row<{ readonly perm: readonly number[] }>({

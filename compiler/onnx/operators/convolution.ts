@@ -21,6 +21,10 @@ function slide(size: Extent, axis: number, { kernel, strides, pads, dilations }:
   return out;
 }
 
+const unpadded = ({ kernel, strides }: Pick<Window, 'kernel' | 'strides'>): Window => ({ kernel, strides, pads: [...kernel, ...kernel].map(() => 0), dilations: kernel.map(() => 1) });
+
+const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
+
 const windowAttributes = ({ kernel, strides, pads, dilations }: Window) => ({
   kernel_shape: { ints: kernel },
   strides: { ints: strides },
@@ -66,6 +70,18 @@ export const convolution = {
       return [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...spatial(x).map((size, i) => slide(size, i, attrs))] }];
     },
     spell: (attrs) => ({ attributes: windowAttributes(attrs) }),
+  }),
+  /** Mean of a window without padding. */
+  AveragePool: row<Pick<Window, 'kernel' | 'strides'>>({
+    since: 7,
+    exactness: 'approximate',
+    infer: (inputs, attrs) => {
+      const x = operand(inputs, 0);
+      channelsOf(x);
+      return [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...spatial(x).map((size, i) => slide(size, i, unpadded(attrs)))] }];
+    },
+    macs: { when: 'leaf', count: (_, [y], { kernel }) => elements(y!) * (product(kernel) + 1) },
+    spell: ({ kernel, strides }) => ({ attributes: { kernel_shape: { ints: kernel }, strides: { ints: strides } } }),
   }),
   GlobalAveragePool: row<None>({
     since: 1,

@@ -1,7 +1,7 @@
 /** Operators that compute every element on its own, with NumPy broadcasting. */
 import { show, showShape, type Extent, type Shape } from '../../ir/extent.js';
 import type { Value } from '../../ir/graph.js';
-import { broadcastBinary, mapUnary } from '../fold.js';
+import { broadcastBinary, expandTo, mapUnary, type Numbers } from '../fold.js';
 import { operand, row, shapeProblem, type None, type Row } from './row.js';
 
 /** NumPy broadcasting: sizes must be equal or 1. */
@@ -35,6 +35,13 @@ const binary = (f: (a: number, b: number) => number, exactness: Row<None>['exact
     fold: ([a, b], _, out) => broadcastBinary(a!, b!, out, f),
   });
 
+/** Truth values, one for every pair of elements. */
+const comparison = (f: (a: number, b: number) => boolean): Row<None> => ({
+  ...binary((a, b) => Number(f(a, b)), 'exact'),
+  since: 11,
+  infer: (inputs) => [{ dtype: 'bool', shape: broadcast(operand(inputs, 0).shape, operand(inputs, 1).shape) }],
+});
+
 const same = (inputs: readonly Value[]) => [{ dtype: operand(inputs, 0).dtype, shape: operand(inputs, 0).shape }];
 
 export const elementwise = {
@@ -42,7 +49,30 @@ export const elementwise = {
   Sub: binary((a, b) => a - b),
   Mul: binary((a, b) => a * b),
   Div: binary((a, b) => a / b),
+  Min: binary(Math.min, 'exact'),
+  Max: binary(Math.max, 'exact'),
+  Equal: comparison((a, b) => a === b),
+  /** condition ? a : b, element by element. */
+  Where: row<None>({
+    since: 9,
+    exactness: 'exact',
+    infer: (inputs) => {
+      const [condition, a, b] = [operand(inputs, 0), operand(inputs, 1), operand(inputs, 2)];
+      if (condition.dtype !== 'bool' || a.dtype !== b.dtype) throw shapeProblem(`Where takes truth values and two of one type, got ${condition.dtype}, ${a.dtype} and ${b.dtype}`);
+      return [{ dtype: a.dtype, shape: broadcast(condition.shape, broadcast(a.shape, b.shape)) }];
+    },
+    fold: ([condition, a, b], _, out) => {
+      const [chosen, yes, no] = [condition!, a!, b!].map((x) => expandTo(x, out)) as [ArrayLike<number>, Numbers, Numbers];
+      for (let i = 0; i < yes.length; i++) if (!chosen[i]) yes[i] = no[i]!;
+      return yes;
+    },
+  }),
   Abs: unary('exact', Math.abs, 6),
+  Sign: unary('exact', Math.sign, 9),
+  Floor: unary('exact', Math.floor, 6),
+  /** To the nearest integer, halves to the even one. */
+  Round: unary('exact', undefined, 11),
+  Log: unary('approximate', undefined, 6),
   Neg: unary('exact', (x) => -x, 6),
   Relu: unary('exact', (x) => Math.max(x, 0), 6),
   Sqrt: unary('rounded', Math.sqrt, 6),

@@ -1,6 +1,7 @@
 /** Products, reductions, softmax and normalizations. */
 import { known, show, showShape, type Extent } from '../../ir/extent.js';
 import type { TensorType, Value } from '../../ir/graph.js';
+import { sumOver } from '../fold.js';
 import { broadcast } from './elementwise.js';
 import { elements, operand, row, shapeProblem, type None, type Row, type Spelling } from './row.js';
 
@@ -24,12 +25,13 @@ function reduced(inputs: readonly Value[], { axes, keepdims }: Reduce): readonly
 }
 
 /** Axes became an input in opset 18 (13 for ReduceSum). */
-const reduction = (exactness: Row<Reduce>['exactness'], axesInput: number, macs?: Row<Reduce>['macs']): Row<Reduce> =>
+const reduction = (exactness: Row<Reduce>['exactness'], axesInput: number, { macs, fold }: Pick<Row<Reduce>, 'macs' | 'fold'> = {}): Row<Reduce> =>
   row<Reduce>({
     since: 1,
     exactness,
     infer: reduced,
     ...(macs ? { macs } : {}),
+    ...(fold ? { fold } : {}),
     spell: ({ axes, keepdims }, opset): Spelling => {
       const keep = { keepdims: { int: keepdims ? 1 : 0 } };
       return opset >= axesInput
@@ -59,9 +61,11 @@ function normalized(inputs: readonly Value[], affine: number, size: (x: Value) =
 const channelAxis = (x: Value): Extent => x.shape[1] ?? 0;
 
 export const reductions = {
-  ReduceMean: reduction('approximate', 18, { when: 'leaf', count: ([x], [y]) => elements(x!) + elements(y!) }),
+  ReduceMean: reduction('approximate', 18, { macs: { when: 'leaf', count: ([x], [y]) => elements(x!) + elements(y!) } }),
   ReduceMax: reduction('exact', 18),
-  ReduceSum: reduction('approximate', 13),
+  ReduceSum: reduction('approximate', 13, { fold: ([x], { axes }, out) => sumOver(x!, axes, out) }),
+  /** √Σx² */
+  ReduceL2: reduction('approximate', 18),
   /** Batched matrix product over the last two axes. */
   MatMul: row<None>({
     since: 1,

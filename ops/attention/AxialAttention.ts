@@ -1,0 +1,35 @@
+import { defineModule, int } from '../../compiler/module.js';
+import { Problem } from '../../compiler/errors.js';
+import type { Builder } from '../../compiler/builder.js';
+import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
+
+export const AxialAttention = defineModule({
+  doc: 'Self-attention within every row, then within every column, each added to its input.',
+  source: 'arXiv:1912.12180; self-attention of lucidrains/axial-attention',
+  args: { heads: int('number of heads', 8) },
+  constraints: ['`heads` divides the channels'],
+  example: { inputs: [[1, 32, 12, 10]], args: [] },
+  build(g, x, { heads }) {
+    const c = x.shape[1];
+    if (c % heads !== 0) throw new Problem('bad-channels', `${heads} heads do not divide ${c} channels`, { help: 'Use a number of heads that divides the channels of the layer before.' });
+    const rows = g.add(x, attention(g.in('row'), x, heads, 'rows'));
+    return g.add(rows, attention(g.in('col'), rows, heads, 'columns'));
+  },
+});
+export default AxialAttention;
+
+/** softmax(Q Kᵀ / √d) V among the positions of one row, or of one column: [n, c, h, w]. */
+function attention(g: Builder, x: FeatureMap, heads: number, along: 'rows' | 'columns'): FeatureMap {
+  const [n, c, h, w] = x.shape;
+  const size = c / heads;
+  const query = g.pointwise('to_q', x, { out: c, bias: false });
+  const [key, value] = g.split(g.pointwise('to_kv', x, { out: 2 * c, bias: false }), 1, [c, c]) as readonly Value[];
+  const byHead = (map: Value): Value => g.reshape(map, [n, heads, size, h, w]);
+  // [n, heads, lines, positions, size], of keys the last two exchanged.
+  const tokens = along === 'rows' ? [0, 1, 3, 4, 2] : [0, 1, 4, 3, 2];
+  const transposed = along === 'rows' ? [0, 1, 3, 2, 4] : [0, 1, 4, 2, 3];
+  const scores = g.matmul(g.transpose(byHead(query), tokens), g.mul(g.transpose(byHead(key!), transposed), size ** -0.5));
+  const attended = g.matmul(g.softmax(scores, 4), g.transpose(byHead(value!), tokens));
+  const back = along === 'rows' ? [0, 1, 4, 2, 3] : [0, 1, 4, 3, 2];
+  return g.pointwise('to_out', g.reshape(g.transpose(attended, back), [n, c, h, w]), { out: c });
+}

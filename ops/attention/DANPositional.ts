@@ -1,0 +1,24 @@
+import { defineModule } from '../../compiler/module.js';
+import { mul } from '../../compiler/ir/extent.js';
+import { bottleneck } from './SE.js';
+
+/** Query and key channels: one eighth. */
+const REDUCTION = 8;
+
+export const DANPositional = defineModule({
+  doc: 'Dual attention’s position branch: every position attends to all positions.',
+  source: 'arXiv:1809.02983; junfu1115/DANet encoding/nn/da_att.py',
+  args: {},
+  constraints: ['at least 8 channels'],
+  example: { inputs: [[1, 32, 12, 10]], args: [] },
+  build(g, x) {
+    const [n, c, h, w] = x.shape;
+    const inner = bottleneck(c, REDUCTION);
+    const flat = (name: string, out: number) => g.reshape(g.conv2d(name, x, { out }), [n, out, mul(h, w)]);
+    const [query, key, value] = [flat('query_conv', inner), flat('key_conv', inner), flat('value_conv', c)];
+    const weights = g.softmax(g.matmul(g.transpose(query, [0, 2, 1]), key), 2, 'softmax');
+    const attended = g.transpose(g.matmul(weights, g.transpose(value, [0, 2, 1])), [0, 2, 1]);
+    return g.add(g.mul(g.reshape(attended, [n, c, h, w]), g.param('gamma', [1])), x);
+  },
+});
+export default DANPositional;
