@@ -151,6 +151,12 @@ export class Builder extends TensorOps {
     return this.convNd(name, x, options, [options.kernel ?? 1, options.stride ?? 1, options.padding ?? 0, options.dilation ?? 1].map((v) => toPair(v)));
   }
 
+  /** nn.ConvTranspose2d without padding: x [n, c, h, w] → [n, out, (h − 1)·stride + kernel, …]. */
+  convTranspose2d(name: string, x: FeatureMap, { out, kernel, stride }: { readonly out: number; readonly kernel: number; readonly stride: number }): Tensor<MapShape> {
+    const operands = [x, this.param(`${name}.weight`, [x.shape[1], out, kernel, kernel]), this.param(`${name}.bias`, [out])];
+    return this.one('ConvTranspose', operands, { kernel: [kernel, kernel], strides: [stride, stride], pads: [0, 0, 0, 0], group: 1 }, name);
+  }
+
   /** nn.Conv1d: x [n, c, l] → [n, out, l']. */
   conv1d(name: string, x: Value<readonly [Extent, number, Extent]>, options: ConvOptions): Tensor<readonly [Extent, number, Extent]> {
     return this.convNd(name, x, options, [options.kernel ?? 1, options.stride ?? 1, options.padding ?? 0, options.dilation ?? 1].map((v) => [toPair(v)[0]]));

@@ -199,10 +199,10 @@ export const padding = (doc: string): Reader<Pair | null> =>
   make<Pair | null>('value', 'int, [h, w] or None', doc, null, true, (value) => (value === null ? null : toPair(value, 0)));
 
 /** A list of integers, or one alone. */
-export const ints = (doc: string, fallback?: readonly number[], range: { min?: number; max?: number } = {}): Reader<readonly number[]> =>
+export const ints = (doc: string, fallback?: readonly number[], range: { min?: number; max?: number; empty?: boolean } = {}): Reader<readonly number[]> =>
   make('value', 'list of int', doc, fallback, fallback !== undefined, (value) => {
     const list: readonly Literal[] = Array.isArray(value) ? (value as readonly Literal[]) : [value];
-    if (list.length === 0 || list.length > 1024) throw wrong('a list of integers', value);
+    if ((list.length === 0 && !range.empty) || list.length > 1024) throw wrong('a list of integers', value);
     return list.map((item) => integer(item, range.min ?? 1, range.max ?? MAX_INT));
   });
 

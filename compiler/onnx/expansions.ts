@@ -76,7 +76,8 @@ function sampleByGather(g: Builder, x: FeatureMap, grid: Value, { mode, padding,
   const place = (coordinate: Value, size: Extent): Value => {
     const scaled = g.mul(g.add(coordinate, 1), g.div(g.size(alignCorners ? add(size, -1) : size), 2));
     const pixel = alignCorners ? scaled : g.sub(scaled, 0.5);
-    const nearest = mode === 'nearest' ? g.unary('Round', pixel) : pixel;
+    const inside = padding === 'reflection' ? reflected(g, pixel, size, alignCorners) : pixel;
+    const nearest = mode === 'nearest' ? g.unary('Round', inside) : inside;
     const last = g.size(add(size, margin - 1));
     return g.add(g.minimum(g.maximum(nearest, -margin), last), margin);
   };
@@ -99,6 +100,18 @@ function sampleByGather(g: Builder, x: FeatureMap, grid: Value, { mode, padding,
   const parts = [[0, 0, gy, gx], [0, 1, gy, fx], [1, 0, fy, gx], [1, 1, fy, fx]] as const;
   const weighted = parts.map(([below, right, a, b]): Value => g.mul(read(below, right), g.mul(a, b)));
   return g.transpose(weighted.reduce((sum, part) => g.add(sum, part)), [0, 3, 1, 2]);
+}
+
+/** Positions mirrored at the centres of the outer cells, or at their edges, as often as it takes. */
+function reflected(g: Builder, pixel: Value, size: Extent, alignCorners: boolean): Value {
+  if (size === 1 && alignCorners) return g.mul(pixel, 0);
+  const low = alignCorners ? 0 : -0.5;
+  const span = g.size(alignCorners ? add(size, -1) : size);
+  const distance = g.unary('Abs', g.sub(pixel, low));
+  const turns = g.unary('Floor', g.div(distance, span));
+  const rest = g.sub(distance, g.mul(turns, span));
+  const odd = g.sub(turns, g.mul(g.unary('Floor', g.mul(turns, 0.5)), 2));
+  return g.add(g.add(rest, g.mul(odd, g.sub(span, g.mul(rest, 2)))), low);
 }
 
 /** What the node's outputs become, or undefined where no expansion is known. */

@@ -56,13 +56,15 @@ const yolov5: Dialect = {
     ...SHARED,
     ...OPERATORS,
     Detect: { file: 'AnchorDetect' },
+    Segment: { file: 'AnchorSegment' },
     Bottleneck: { file: 'Bottleneck', order: ['out', 'shortcut', 'groups', 'ratio'], presets: { kernels: [[1, 1], [3, 3]] } },
     SPPF: { file: 'SPPF', order: ['out', 'kernel'] },
   },
-  hidden: ['AnchorDetect', 'Upsample'],
-  unavailable: undefinedByArticle,
+  hidden: ['AnchorDetect', 'AnchorSegment', 'Upsample', 'Pose'],
+  unavailable: (name) => (name === 'Pose' ? 'Pose is a head of Ultralytics’ models, which have no anchors: YOLOv5 has none.' : undefinedByArticle(name)),
   // `c2 != no`: a layer with as many channels as the head has outputs is meant to be one. Article 000 wrote nc for no.
-  keeps: (count, module, network) => count === (module === 'PSA' || module === 'PolarizedPSA' ? network.nc : headOutputs(network)),
+  // The heads' own channels know no such exception.
+  keeps: (count, module, network) => module !== 'Segment' && count === (module === 'PSA' || module === 'PolarizedPSA' ? network.nc : headOutputs(network)),
   scaleChannels: (count, { width }) => toMultipleOf8(count * width),
   rewrite: ({ module, from, args }, { keys }) => {
     // The article's parser hands SimAM nothing but channels.
@@ -70,7 +72,7 @@ const yolov5: Dialect = {
     const dilation = DILATION[module];
     if (dilation !== undefined && typeof args[dilation] === 'boolean') return args.toSpliced(dilation, 0, 1);
     const anchors = args[1];
-    if (module !== 'Detect' || typeof anchors !== 'number' || anchors !== keys.anchors) return args;
+    if ((module !== 'Detect' && module !== 'Segment') || typeof anchors !== 'number' || anchors !== keys.anchors) return args;
     // A number of anchors stands for [0, 1, …, 2a − 1] on every level, to be trained.
     const sizes = Array.from({ length: anchors * 2 }, (_, i) => i);
     return [args[0]!, from.map(() => sizes), ...args.slice(2)];
@@ -89,9 +91,11 @@ const ultralytics: Dialect = {
     ...SHARED,
     ...OPERATORS,
     Detect: { file: 'Detect', keys: { regMax: 'reg_max' } },
+    Segment: { file: 'Segment', keys: { regMax: 'reg_max' } },
+    Pose: { file: 'Pose', keys: { regMax: 'reg_max' } },
     BottleneckCSP: { file: 'BottleneckCSP', presets: { kernels: [[3, 3], [3, 3]] } },
   },
-  hidden: ['AnchorDetect', 'Upsample', 'PSA'],
+  hidden: ['AnchorDetect', 'AnchorSegment', 'Upsample', 'PSA'],
   unavailable: (name) =>
     name === 'PSA'
       ? 'In an Ultralytics yaml PSA is YOLOv10’s partial self-attention, which is not available yet. For polarized self-attention write PolarizedPSA.'

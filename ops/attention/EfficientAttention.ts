@@ -7,7 +7,7 @@ import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 const args = {
   heads: int('number of heads', undefined, { max: 65_536 }),
   groupSplit: ints('heads of each local group, then of the global one', undefined, { min: 0, max: 65_536 }),
-  kernels: ints('kernel size of each local group, odd', undefined, { max: 4095 }),
+  kernels: ints('kernel size of each local group, odd', undefined, { max: 4095, empty: true }),
   window: int('side of the windows that the global heads average keys and values over', 7, { max: 4096 }),
   attnDrop: number('dropout of the weights: nothing at inference', 0),
   projDrop: number('dropout of the result: nothing at inference', 0),

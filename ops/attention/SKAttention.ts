@@ -7,20 +7,21 @@ export const SKAttention = defineModule({
   source: 'arXiv:1903.06586',
   args: {
     channels: nominal('channels of the row; SKAttention keeps those of its input'),
-    kernels: ints('kernel sizes, odd', [1, 3, 5, 7], { max: 4095 }),
+    kernels: ints('kernel sizes; even ones enlarge the map by one', [1, 3, 5, 7], { max: 4095 }),
     reduction: int('bottleneck ratio', 16),
     group: int('groups of the convolutions', 1),
     least: int('least hidden channels (L)', 32),
   },
-  constraints: ['kernels are odd', '`group` divides the channels'],
+  constraints: ['kernels are all odd or all even', '`group` divides the channels'],
   example: { inputs: [[1, 32, 16, 16]], args: [32] },
   build(g, x, { kernels, reduction, group, least }) {
     const c = x.shape[1];
-    const even = kernels.find((kernel) => kernel % 2 === 0);
-    if (even !== undefined) throw new Problem('bad-argument', `SKAttention kernels must be odd, got ${even}`, { help: 'An even kernel makes a larger map than the others: use odd sizes.' });
+    if (kernels.some((kernel) => kernel % 2 !== kernels[0]! % 2)) {
+      throw new Problem('bad-argument', `SKAttention kernels must be all odd or all even, got ${kernels.join(', ')}`, { help: 'An even kernel makes a larger map than an odd one: use odd sizes.' });
+    }
     const branches = kernels.map((kernel, i): FeatureMap => {
       const branch = g.in('convs').in(String(i));
-      return branch.relu(branch.batchNorm2d('bn', branch.conv2d('conv', x, { out: c, kernel, padding: (kernel - 1) / 2, groups: group })), 'relu');
+      return branch.relu(branch.batchNorm2d('bn', branch.conv2d('conv', x, { out: c, kernel, padding: Math.floor(kernel / 2), groups: group })), 'relu');
     });
     const pooled = g.globalAvgPool(branches.reduce((sum, branch) => g.add(sum, branch)));
     const squeezed = g.pointwise('fc', pooled, { out: Math.max(least, Math.floor(c / reduction)) });

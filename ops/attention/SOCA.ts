@@ -37,8 +37,9 @@ function cropped(g: Builder, x: FeatureMap): FeatureMap {
 }
 
 function crop(g: Builder, x: FeatureMap, axis: number, size: Extent, other: Extent): FeatureMap {
-  const start = add(max(0, floorDiv(sub(size, CROP), 2)), wrapped(size, other));
-  const end = min(size, add(start, CROP));
+  const skipped = wrapped(size, other);
+  const start = add(max(0, floorDiv(sub(size, CROP), 2)), skipped);
+  const end = add(start, sub(min(size, CROP), skipped));
   return start === 0 && end === size ? x : g.slice(x, axis, start, end);
 }
 

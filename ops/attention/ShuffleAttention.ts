@@ -12,11 +12,13 @@ export const ShuffleAttention = defineModule({
   example: { inputs: [[1, 64, 16, 16]], args: [64] },
   build(g, x, { groups }) {
     const [n, c, h, w] = x.shape;
-    if (c % (2 * groups) !== 0) {
+    const width = c / groups;
+    // Three channels are halves of two and one, and the one parameter serves both.
+    if (c % groups !== 0 || (width % 2 !== 0 && width !== 3)) {
       throw new Problem('bad-channels', `ShuffleAttention splits ${c} channels into ${groups} groups of two halves, which does not divide`, { help: 'Use groups of which twice the number divides the channels of the layer before.' });
     }
-    const half = c / (2 * groups);
-    const [first, second] = g.split(g.reshape(x, [mul(n, groups), 2 * half, h, w]), 1, [half, half]) as unknown as readonly [FeatureMap, FeatureMap];
+    const half = Math.floor(width / 2);
+    const [first, second] = g.split(g.reshape(x, [mul(n, groups), width, h, w]), 1, [width - half, half]) as unknown as readonly [FeatureMap, FeatureMap];
     g.declare('sigmoid');
 
     const [cweight, cbias, sweight, sbias] = (['cweight', 'cbias', 'sweight', 'sbias'] as const).map((name) => g.param(name, [1, half, 1, 1]));

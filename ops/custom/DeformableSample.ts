@@ -9,7 +9,7 @@ export const DeformableSample = defineModule({
   operator: { openAxes: [[2, 3], [1, 2]] },
   args: {
     mode: choice('interpolation', ['bilinear', 'nearest'], 'bilinear'),
-    padding: choice('what lies outside the map', ['zeros', 'border'], 'zeros'),
+    padding: choice('what lies outside the map', ['zeros', 'border', 'reflection'], 'zeros'),
     alignCorners: bool('whether -1 and 1 are the centres of the outer cells, not their edges', false),
   },
   inputs: 'many',
@@ -19,7 +19,7 @@ export const DeformableSample = defineModule({
 export default DeformableSample;
 
 /** Attributes of the opaque form as mmdeploy's `grid_sampler` has them, of which TensorRT plugins are made. */
-const codes = { bilinear: 0, nearest: 1, zeros: 0, border: 1 } as const;
+const codes = { bilinear: 0, nearest: 1, zeros: 0, border: 1, reflection: 2 } as const;
 
 /** x [n, c, h, w] at the positions of a grid [n, h′, w′, 2] of x, y: [n, c, h′, w′]. */
 export function deformableSample(g: Builder, x: FeatureMap, grid: Value, { mode, padding, alignCorners }: AttrsOf<'GridSample'>): FeatureMap {

@@ -12,8 +12,11 @@ export const SpatialShift = defineModule({
   example: { inputs: [[1, 6, 7, 16]], args: [] },
   build: (g, x, { first }) => {
     const [, , , c] = x.shape as unknown as readonly [Extent, Extent, Extent, number];
-    const parts = g.split(x, 3, quarters(c)) as unknown as readonly FeatureMap[];
-    return g.concat(shifted(g, parts, first, { rows: 1, columns: 2 }), 3);
+    const sizes = quarters(c);
+    const parts = g.split(x, 3, sizes.filter((size) => size > 0));
+    // Fewer than four channels leave quarters empty.
+    const quarterly = sizes.map((size, i) => (size > 0 ? parts[sizes.slice(0, i).filter((before) => before > 0).length] : undefined));
+    return g.concat(shifted(g, quarterly, first, { rows: 1, columns: 2 }), 3) as FeatureMap;
   },
 });
 export default SpatialShift;
@@ -26,10 +29,10 @@ export function quarters(c: number): number[] {
   return [0, 1, 2, 3].map((i) => ends[i + 1]! - ends[i]!);
 }
 
-/** The quarters, shifted forwards and backwards along `first`, then along the other axis. */
-export function shifted(g: Builder, parts: readonly Value[], first: Axis, axes: Readonly<Record<Axis, number>>): Value[] {
+/** The quarters that are there, shifted forwards and backwards along `first`, then along the other axis. */
+export function shifted(g: Builder, parts: readonly (Value | undefined)[], first: Axis, axes: Readonly<Record<Axis, number>>): Value[] {
   const second = first === 'rows' ? 'columns' : 'rows';
-  return parts.map((part, i) => shift(g, part, axes[i < 2 ? first : second], i % 2 === 0 ? 'forwards' : 'backwards'));
+  return parts.flatMap((part, i) => (part ? [shift(g, part, axes[i < 2 ? first : second], i % 2 === 0 ? 'forwards' : 'backwards')] : []));
 }
 
 /** Position p gets what was at p − 1 (forwards) or p + 1; at the edge it keeps its own. */

@@ -1,9 +1,6 @@
 import { defineModule, int } from '../../compiler/module.js';
-import { product } from '../../compiler/ir/extent.js';
-import type { Builder } from '../../compiler/builder.js';
-import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
-import { anchorLists, anchorsParam, readAnchors } from './anchors.js';
-import { stridesOf } from './strides.js';
+import { anchorBoxes } from './anchor-boxes.js';
+import { anchorLists } from './anchors.js';
 
 export const AnchorDetect = defineModule({
   doc: 'Anchor-based detection head of YOLOv5.',
@@ -19,39 +16,6 @@ export const AnchorDetect = defineModule({
     outputs: [{ name: 'output0', doc: '[batch, anchors, 5 + nc]: cx, cy, w, h in pixels of the input, objectness, class probabilities', axes: ['batch', 'anchors', 'values'] }],
   },
   example: { inputs: [[1, 16, 16, 16], [1, 32, 8, 8], [1, 64, 4, 4]], args: [80, 3] },
-  build(g, xs, { nc, anchors }) {
-    const strides = stridesOf(g, xs);
-    const levels = readAnchors(anchors, strides);
-    const kept = anchorsParam(g, levels, strides);
-    return g.concat(xs.map((x, i) => decodeLevel(g, x, i, { nc, stride: strides[i]!, count: levels[i]!.length, anchors: kept })), 1);
-  },
+  build: (g, xs, { nc, anchors }) => anchorBoxes(g, xs, { nc, anchors, masks: 0 }),
 });
 export default AnchorDetect;
-
-interface Level {
-  readonly nc: number;
-  readonly stride: number;
-  readonly count: number;
-  readonly anchors: Value;
-}
-
-/** xy = (2σ + grid)·stride with grid = cell − 0.5; wh = (2σ)²·anchor: [n, anchors·h·w, 5 + nc]. */
-function decodeLevel(g: Builder, x: FeatureMap, index: number, { nc, stride, count, anchors }: Level): Value {
-  const values = nc + 5;
-  const [n, , h, w] = x.shape;
-  const map = g.in('m').conv2d(String(index), x, { out: count * values });
-  const cells = g.transpose(g.reshape(map, [n, count, values, h, w]), [0, 1, 3, 4, 2]);
-  const [xy, wh, rest] = g.split(g.sigmoid(cells), 4, [2, 2, nc + 1]) as readonly [Value, Value, Value];
-  const centre = g.mul(g.add(g.mul(xy, 2), grid(g, h, w)), stride);
-  const sides = g.mul(wh, 2);
-  const anchor = g.reshape(g.mul(g.slice(anchors, 0, index, index + 1), stride), [1, count, 1, 1, 2]);
-  const size = g.mul(g.mul(sides, sides), anchor);
-  return g.reshape(g.concat([centre, size, rest], 4), [n, product([count, h, w]), values]);
-}
-
-/** Cell positions minus one half: [1, 1, h, w, 2] as x, y. */
-function grid(g: Builder, h: FeatureMap['shape'][2], w: FeatureMap['shape'][3]): Value {
-  const columns = g.expand(g.reshape(g.sub(g.range(w), 0.5), [1, 1, 1, w, 1]), [1, 1, h, w, 1]);
-  const rows = g.expand(g.reshape(g.sub(g.range(h), 0.5), [1, 1, h, 1, 1]), [1, 1, h, w, 1]);
-  return g.concat([columns, rows], 4);
-}

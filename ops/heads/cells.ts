@@ -4,17 +4,23 @@ import { mul } from '../../compiler/ir/extent.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import { stridesOf } from './strides.js';
 
+export interface Cells {
+  /** x, y in grid units: [1, 2, anchors]. */
+  readonly centres: Value;
+  /** [1, 1, anchors] */
+  readonly strides: Value;
+}
+
 /** Left, top, right, bottom around the cells' centres → cx, cy, w, h in pixels: [n, 4, anchors]. */
-export function decodeSides(g: Builder, sides: Value, xs: readonly FeatureMap[]): Value {
-  const { centres, strides } = cells(g, xs);
+export function decodeSides(g: Builder, sides: Value, { centres, strides }: Cells): Value {
   const [before, after] = g.split(sides, 1, [2, 2]) as readonly [Value, Value];
   const [low, high] = [g.sub(centres, before), g.add(centres, after)];
   const middle = g.div(g.add(low, high), 2);
   return g.mul(g.concat([middle, g.sub(high, low)], 1), strides);
 }
 
-/** Centres [1, 2, anchors] (x, y in grid units) and strides [1, 1, anchors] of all levels, row by row. */
-function cells(g: Builder, xs: readonly FeatureMap[]): { centres: Value; strides: Value } {
+/** Centres and strides of all levels' cells, row by row. */
+export function cells(g: Builder, xs: readonly FeatureMap[]): Cells {
   const steps = stridesOf(g, xs);
   const levels = xs.map((x, i) => ({ h: x.shape[2], w: x.shape[3], stride: steps[i]! }));
   const centres = levels.map(({ h, w }) => {

@@ -28,7 +28,7 @@ export interface Reshape {
 
 export interface GridSample {
   readonly mode: 'bilinear' | 'nearest';
-  readonly padding: 'zeros' | 'border';
+  readonly padding: 'zeros' | 'border' | 'reflection';
   readonly alignCorners: boolean;
 }
 

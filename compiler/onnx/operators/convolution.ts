@@ -1,5 +1,5 @@
 /** Operators that slide a window: Conv and pooling. All of NCHW rank, with any number of spatial dimensions. */
-import { add, floorDiv, known, show, showShape, type Extent } from '../../ir/extent.js';
+import { add, floorDiv, known, mul, show, showShape, type Extent } from '../../ir/extent.js';
 import type { TensorType, Value } from '../../ir/graph.js';
 import { elements, operand, row, shapeProblem, type None } from './row.js';
 
@@ -60,6 +60,20 @@ export const convolution = {
     },
     macs: { when: 'leaf', count: ([x, w], [y]) => elements(y!) * elements({ shape: w!.shape.slice(1) }) * (x ? 1 : 0) },
     spell: (attrs) => ({ attributes: { ...windowAttributes(attrs), group: { int: attrs.group } } }),
+  }),
+  /** x [N, C, …], w [C, M/group, …kernel], optional bias [M]: size (size − 1)·stride − pads + kernel. */
+  ConvTranspose: row<Omit<Window, 'dilations'> & { readonly group: number }>({
+    since: 1,
+    exactness: 'approximate',
+    infer: (inputs, { kernel, strides, pads, group }) => {
+      const [x, w] = [operand(inputs, 0), operand(inputs, 1)];
+      const [c, perGroup] = [channelsOf(x), known(w.shape[1]!, 'channels per group')];
+      if (w.shape[0] !== c || c % group !== 0) throw shapeProblem(`a ConvTranspose with weight ${showShape(w.shape)} and ${group} groups does not take ${c} channels`);
+      const sizes = spatial(x).map((size, i) => add(mul(add(size, -1), strides[i]!), kernel[i]! - pads[i]! - pads[i + kernel.length]!));
+      return [{ dtype: x.dtype, shape: [x.shape[0]!, perGroup * group, ...sizes] }];
+    },
+    macs: { when: 'leaf', count: ([x, w]) => elements(x!) * elements({ shape: w!.shape.slice(1) }) },
+    spell: ({ kernel, strides, pads, group }) => ({ attributes: { kernel_shape: { ints: kernel }, strides: { ints: strides }, pads: { ints: pads }, group: { int: group } } }),
   }),
   MaxPool: row<Window>({
     since: 10,
