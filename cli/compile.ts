@@ -1,6 +1,7 @@
 import type { CompileOptions, CompileResult, Dynamic, Family, Provider } from '../compiler/index.js';
 import { printJson, sayWarnings, shared, type Command } from './command.js';
 import type { Io } from './io.js';
+import { customOpsFrom, customOptions } from './custom-ops.js';
 import { classNames, fileSize, imageSize, inputShape } from './values.js';
 
 interface Options {
@@ -24,6 +25,8 @@ interface Options {
   readonly half: boolean;
   readonly halfIo: boolean;
   readonly customOps: 'inline' | 'function' | 'opaque';
+  readonly customDomain: string;
+  readonly customName?: readonly string[];
   readonly passes?: string | false;
   readonly verify?: readonly string[];
   readonly provider: Provider;
@@ -54,7 +57,7 @@ export const compileCommand: Command<Options> = {
     dynamic: { type: 'string', choices: ['none', 'batch', 'all'], default: 'none', describe: 'sizes that stay open: none, the batch, or batch, height and width' },
     half: { type: 'boolean', default: false, describe: 'float16 weights and arithmetic; inputs and outputs stay float32' },
     'half-io': { type: 'boolean', default: false, describe: '--half with float16 inputs and outputs as well' },
-    'custom-ops': { type: 'string', choices: ['inline', 'function', 'opaque'], default: 'inline', describe: 'form of custom operators' },
+    ...customOptions,
     passes: { type: 'string', describe: 'passes to run, by name and comma (--no-passes: only those without which it is not ONNX)' },
     verify: { type: 'string', array: true, describe: 'goldens that must pass before the file takes its name' },
     provider: shared.provider,
@@ -64,6 +67,7 @@ export const compileCommand: Command<Options> = {
   examples: [
     ['$0 compile yolov8n-ema.yaml -o ema.onnx', 'scale n of yolov8-ema.yaml'],
     ['$0 compile yolov5s_SE.yaml --imgsz 480 640 --dynamic batch', 'open batch, fixed size'],
+    ['$0 compile yolov5s_SOCA.yaml --custom-ops opaque --custom-domain trt --custom-name Sqrtm=MatrixSqrt', 'one node for each custom operator, named as your runtime’s kernels are'],
     ["$0 compile --module SE --args '[64, 16]' --input 1x64x20x20 -o se.onnx", 'one module alone'],
   ],
   async run(options, io) {
@@ -87,7 +91,7 @@ export const compileCommand: Command<Options> = {
 };
 
 async function requestOf(options: Options): Promise<CompileOptions> {
-  const { scale, batch, nc, weights, seed, gain, opset, dynamic, verify, provider, customOps } = options;
+  const { scale, batch, nc, weights, seed, gain, opset, dynamic, verify, provider } = options;
   return {
     ...(options.module === undefined ? {} : { module: moduleOf(options, options.module) }),
     ...(options.model === undefined ? {} : { model: options.model }),
@@ -98,7 +102,7 @@ async function requestOf(options: Options): Promise<CompileOptions> {
     ...(verify === undefined ? {} : { verify }),
     ...(options.passes === undefined ? {} : { passes: options.passes === false ? [] : options.passes.split(',').map((name) => name.trim()).filter((name) => name !== '') }),
     imgsz: imageSize(options.imgsz),
-    customOps: { form: customOps },
+    customOps: customOpsFrom(options),
     half: options.halfIo ? 'io' : options.half ? 'compute' : 'none',
     batch, seed, gain, opset, dynamic, provider,
   };

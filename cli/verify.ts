@@ -1,6 +1,8 @@
 /** `yolonnx verify`: runs a model file, or what goldens name, and compares with PyTorch's results. */
 import type { Dynamic, Provider } from '../compiler/index.js';
+import type { CustomOps } from '../passes/pass.js';
 import { shared, type Command } from './command.js';
+import { customOpsFrom, customOptions } from './custom-ops.js';
 
 interface Options {
   readonly model?: string;
@@ -11,6 +13,9 @@ interface Options {
   readonly opset?: number;
   readonly dynamic?: Dynamic;
   readonly passes?: false;
+  readonly customOps: CustomOps['form'];
+  readonly customDomain: string;
+  readonly customName?: readonly string[];
   readonly json: boolean;
 }
 
@@ -26,13 +31,15 @@ export const verifyCommand: Command<Options> = {
     opset: { type: 'number', describe: 'without a model: compile for this opset' },
     dynamic: { type: 'string', choices: ['none', 'batch', 'all'], describe: 'without a model: sizes that stay open' },
     passes: { type: 'boolean', default: true, describe: 'without a model: --no-passes compiles without optimizing' },
+    ...customOptions,
     json: shared.json,
   },
   examples: [
     ['$0 verify --golden fixtures/goldens', 'compile and verify everything there'],
     ['$0 verify ema.onnx --golden yolov8n-ema.safetensors --provider cuda', 'one file, on the GPU'],
   ],
-  async run({ golden, model, provider, atol, rtol, opset, dynamic, passes, json }, io) {
+  async run(options, io) {
+    const { golden, model, provider, atol, rtol, opset, dynamic, passes, json } = options;
     const { verify, Problem, formatProblem } = await import('../compiler/index.js');
     const { reportExitCode } = await import('../compiler/verify.js');
     const report = await verify({
@@ -43,6 +50,7 @@ export const verifyCommand: Command<Options> = {
       ...(opset === undefined ? {} : { opset }),
       ...(dynamic === undefined ? {} : { dynamic }),
       ...(passes === false ? { passes: [] } : {}),
+      customOps: customOpsFrom(options),
       onNote: (note) => io.err(`note: ${note}`),
     });
     io.out(json ? JSON.stringify(report, null, 2) : await (await import('./verify-table.js')).verifyTable(report));

@@ -10,9 +10,9 @@ import type { BoundLayer, Family, Literal, Network } from './ir/network.js';
 import type { ByteSink } from './io.js';
 import type { ModuleLibrary } from './library.js';
 import type { AnyModule } from './module.js';
-import { metadataOf, moduleMetadata } from './metadata.js';
+import { CUSTOM_OPS, metadataOf, moduleMetadata, opaqueOperators } from './metadata.js';
 import { OPSETS, emit } from './onnx/emit.js';
-import { measureStride, recordModule, recordNetwork, type ImageSize, type Recorded } from './record.js';
+import { measureStrides, recordModule, recordNetwork, type ImageSize, type Recorded } from './record.js';
 import { gflops } from './stats.js';
 import { DEFAULT_SEED, seededWeights } from './weights/seeded.js';
 import type { WeightSource } from './weights/source.js';
@@ -85,7 +85,10 @@ export interface Written {
 /** A network made ready for recording, with the image size that it will get. */
 export interface Prepared {
   readonly network: Network<BoundLayer>;
+  /** The head's largest. */
   readonly stride: number;
+  /** What open image sizes are multiples of. */
+  readonly commonStride: number;
   readonly imgsz: readonly [height: number, width: number];
 }
 
@@ -100,8 +103,8 @@ export async function prepare(source: Source, options: NetworkOptions, library: 
   const parsed = parseNetwork(source, options);
   const network = inferChannels(scale(parsed, await loadDefinitions(parsed, library)));
   const imgsz = checkedSize(options);
-  const stride = measureStride(network, imgsz, seededWeights(DEFAULT_SEED));
-  return { network, stride, imgsz: roundedSize(imgsz, stride, options.warn) };
+  const { head, common } = measureStrides(network, imgsz, seededWeights(DEFAULT_SEED));
+  return { network, stride: head, commonStride: common, imgsz: roundedSize(imgsz, head, options.warn) };
 }
 
 function checkedSize({ imgsz = [DEFAULT_SIZE, DEFAULT_SIZE] }: NetworkOptions): readonly [number, number] {
@@ -122,7 +125,7 @@ function roundedSize(imgsz: readonly [number, number], stride: number, warn: Net
 }
 
 /** The sizes that the graph is recorded with: numbers, or symbols for what stays open. */
-function imageSize({ imgsz, stride }: Prepared, { dynamic = 'none', batch = 1 }: NetworkOptions): ImageSize {
+function imageSize({ imgsz, commonStride: stride }: Prepared, { dynamic = 'none', batch = 1 }: NetworkOptions): ImageSize {
   if (!Number.isInteger(batch) || batch < 1 || batch > MAX_BATCH) throw new Problem('bad-option', `batch must be an integer from 1 to ${MAX_BATCH}, got ${batch}`);
   const open = (name: string): Extent => (stride === 1 ? input(name) : mul(stride, input(`${name}/${stride}`)));
   return {
@@ -162,8 +165,8 @@ function moduleShapes({ inputs, dynamic = 'none' }: ModuleOptions, operator: Any
       if (axis === 0) return dynamic === 'none' ? size : input('batch');
       if (dynamic !== 'all') return size;
       if (!operator) return axis === 2 || axis === 3 ? openSize(axis, size, inputs) : size;
-      const at = operator.openAxes[i]?.indexOf(axis) ?? -1;
-      return at < 0 ? size : input(`${['height', 'width'][at]!}${i === 0 ? '' : i}`);
+      const name = operator.shapes[i]?.[axis];
+      return typeof name === 'string' && operator.open.includes(name) ? input(name) : size;
     }),
   );
 }
@@ -195,7 +198,9 @@ export async function writeModule(options: ModuleOptions, library: ModuleLibrary
 async function write(graph: Graph, recorded: Recorded, weights: WeightSource, options: GraphOptions, hooks: EmitHooks, name: string, metadata: readonly (readonly [string, string])[]): Promise<Written> {
   for (const remark of weights.finish()) options.warn?.(new Problem('bad-weights', remark));
   const opset = options.opset ?? OPSETS.default;
-  const emitted = await emit(graph, hooks.sink, { opset, graphName: name, producerVersion: hooks.producerVersion, metadata, ...(hooks.pause ? { pause: hooks.pause } : {}) });
+  const opaque = opaqueOperators(graph, options.customOps?.names ?? {});
+  const described = opaque.length === 0 ? metadata : [...metadata, [CUSTOM_OPS, JSON.stringify(Object.fromEntries(opaque))] as const];
+  const emitted = await emit(graph, hooks.sink, { opset, graphName: name, producerVersion: hooks.producerVersion, metadata: described, ...(hooks.pause ? { pause: hooks.pause } : {}) });
   return {
     bytes: emitted.bytes,
     opset,
@@ -213,8 +218,21 @@ function lowered(graph: Graph, options: GraphOptions): Graph {
   if (!Number.isInteger(opset) || opset < OPSETS.least || opset > OPSETS.most) {
     throw new Problem('bad-option', `opset must be an integer from ${OPSETS.least} to ${OPSETS.most}, got ${opset}`, { help: `Leave it out for opset ${OPSETS.default}.` });
   }
-  const customOps: CustomOps = { form: 'inline', domain: 'yolonnx', names: {}, ...options.customOps };
-  return runPasses(graph, chosenPasses(options.passes), { opset, customOps, half: options.half ?? 'none' }, options.onPass);
+  return runPasses(graph, chosenPasses(options.passes), { opset, customOps: customOpsOf(options), half: options.half ?? 'none' }, options.onPass);
+}
+
+function customOpsOf({ customOps = {} }: GraphOptions): CustomOps {
+  const { form = 'inline', domain = 'yolonnx', names = {} } = customOps;
+  if (!/^[A-Za-z][\w.-]*$/.test(domain) || domain === 'ai.onnx') {
+    throw new Problem('bad-option', `the domain of custom operators must be a name such as yolonnx or mmdeploy, got '${domain}'`, { help: 'The domain of ONNX itself is not for custom operators.' });
+  }
+  for (const [operator, name] of Object.entries(names)) {
+    if (!/^[A-Za-z_]\w*$/.test(name)) throw new Problem('bad-option', `the name for ${operator} must be letters, digits and _, got '${name}'`);
+    if (form !== 'opaque') throw new Problem('bad-option', `another name for ${operator} is for opaque operators, but these are ${form}`, { help: 'Add --custom-ops opaque.' });
+  }
+  const taken = Object.values(names).find((name, i, all) => all.indexOf(name) !== i);
+  if (taken !== undefined) throw new Problem('bad-option', `two custom operators would be called ${taken}`);
+  return { form, domain, names };
 }
 
 function chosenPasses(names: readonly string[] | undefined): readonly Pass[] {

@@ -3,6 +3,7 @@
  * Every value is a Python literal, as Ultralytics writes it with `str()`.
  */
 import type { ModuleOptions, NetworkOptions, Prepared } from './compile.js';
+import type { Graph } from './ir/graph.js';
 import { showLiteral } from './module.js';
 import { OPSETS } from './onnx/emit.js';
 import type { Recorded } from './record.js';
@@ -32,6 +33,15 @@ export function metadataOf({ network, stride, imgsz }: Prepared, options: Networ
     ['channels', String(graph.inputs[0]!.shape[1])],
     ['end2end', 'False'],
   ];
+}
+
+/** The key under which a file tells what its opaque operators are: {"domain::Name": "Sqrtm"}. */
+export const CUSTOM_OPS = 'custom_ops';
+
+/** Opaque nodes by domain and name, with the operators that they are. */
+export function opaqueOperators({ nodes }: Graph, names: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
+  const operators = new Map(Object.entries(names).map(([operator, name]) => [name, operator]));
+  return nodes.flatMap((node) => (node.kind === 'function' && !node.body ? [[`${node.domain}::${node.name}`, operators.get(node.name) ?? node.name] as const] : []));
 }
 
 export const moduleMetadata = ({ module, args }: ModuleOptions): Metadata => [

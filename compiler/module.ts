@@ -45,11 +45,8 @@ export interface ModuleSpec<A extends Args, I extends Arity> {
   readonly repeats?: 'stack' | 'inside';
   /** A head ends the network and gives its outputs. */
   readonly head?: { readonly task: 'detect' | 'segment' | 'pose'; readonly outputs: readonly HeadOutput[] };
-  /**
-   * An operator rather than a layer: `--module` and goldens name it, yamls do not, and its inputs may have any rank.
-   * `openAxes` are the sizes of each input, beside the batch, that dynamic shapes leave open.
-   */
-  readonly operator?: { readonly openAxes: readonly (readonly number[])[] };
+  /** An operator rather than a layer: `--module` and goldens name it, yamls do not, and its inputs may have any rank. */
+  readonly operator?: OperatorSpec;
   /** How the packages print constructor arguments: channels first (default) or the row as written. */
   readonly prints?: 'channels-first' | 'as-written';
   /** Conditions on shapes and channels that the paper's definition sets; shown by `modules`. */
@@ -59,6 +56,17 @@ export interface ModuleSpec<A extends Args, I extends Arity> {
   /** Channels that later layers are told; default: the channels or nominal argument, else the input's. */
   out?(args: Bound<A>, inputs: readonly number[]): number;
   build(g: Builder, x: I extends 'many' ? readonly FeatureMap[] : FeatureMap, args: Bound<A> & { readonly n: number }): Value | readonly Value[];
+}
+
+export interface OperatorSpec {
+  /** The sizes of every input by name; equal names are equal sizes. The first is the batch. */
+  readonly shapes: readonly (readonly (string | number)[])[];
+  /** The names of sizes, beside the batch, that dynamic shapes leave open. */
+  readonly open: readonly string[];
+  /** Whether it is recorded as one node that can be presented as a function or opaque node. */
+  readonly custom?: boolean;
+  /** The row's args for the attributes of its opaque form; absent where there are none. */
+  args?(attributes: Readonly<Record<string, number>>): readonly Literal[];
 }
 
 /** How an output of a head is laid out, for documentation strings and verification bounds. */

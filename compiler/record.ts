@@ -126,8 +126,8 @@ export function recordModule({ definition, bound, copies }: BoundLayer, shapes: 
 
 /** What open sizes are called. One name stands for one size: that of another map gets a number. */
 function axesOf(shape: Shape, index: number, first: Shape, { operator }: AnyModule): string[] {
-  const names = operator ? shape.map((_, axis) => (axis === 0 ? 'batch' : (['height', 'width'][operator.openAxes[index]?.indexOf(axis) ?? -1] ?? `size${axis}`))) : ['batch', 'channels', 'height', 'width'];
-  return names.map((name, axis) => (shape[axis] === first[axis] ? name : `${name}${index}`));
+  if (operator) return shape.map((_, axis) => String(operator.shapes[index]?.[axis] ?? `size${axis}`));
+  return ['batch', 'channels', 'height', 'width'].map((name, axis) => (shape[axis] === first[axis] ? name : `${name}${index}`));
 }
 
 const totals = (recording: Recording): Pick<Recorded, 'parameters' | 'modules' | 'linear'> => ({
@@ -136,30 +136,54 @@ const totals = (recording: Recording): Pick<Recorded, 'parameters' | 'modules' |
   modules: recording.modules.size,
 });
 
+/** Pixels of the image per cell. */
+export interface Strides {
+  /** The largest of the maps that the head reads (of the last layer where there is no head): what image sizes are rounded to. */
+  readonly head: number;
+  /** A multiple of every map's stride, so that open sizes divide exactly everywhere. */
+  readonly common: number;
+}
+
 /**
- * The largest stride of the maps that the head reads (of the last layer where there is no head), measured as both
- * packages do it: on an image of 256 × 256. A model that cannot run on that is measured on its own image.
+ * Strides, measured as both packages do it: on an image of 256 × 256. A model that cannot run on that is measured on
+ * its own image.
  */
-export function measureStride(network: Network<BoundLayer>, [height, width]: readonly [number, number], weights: WeightSource): number {
+export function measureStrides(network: Network<BoundLayer>, [height, width]: readonly [number, number], weights: WeightSource): Strides {
   const last = network.layers.at(-1)!;
   const body = last.definition.head ? network.layers.slice(0, -1) : network.layers;
-  if (body.length === 0) return 1;
+  if (body.length === 0) return { head: 1, common: 1 };
   const read = last.definition.head ? last.inputs : [body.length - 1];
-  const strideAt = (h: number, w: number): number => {
+  const measure = (h: number, w: number): Strides => {
     const { layers } = recordNetwork({ ...network, layers: body }, { batch: 1, height: h, width: w }, { weights, countOnly: true });
-    const strides = read.map((index) => (index < 0 ? 1 : ratio(h, layers[index]!.shapes[0]![2] ?? h)));
-    const broken = strides.find((stride) => !Number.isInteger(stride));
-    if (broken === undefined) return Math.max(1, ...strides);
-    if (!last.definition.head) return 1;
-    throw new Problem('bad-imgsz', `${last.module} reads a map with one cell for every ${broken.toFixed(3)} pixels: strides must be whole numbers`, {
-      place: placeOf(network, last, last.spans.from),
-      help: 'Give the Convs and poolings before it a padding that halves maps exactly: None, or kernel // 2.',
-    });
+    const strides = [...layers.map(({ shapes }) => ratio(h, shapes[0]![2] ?? h)), 1];
+    // -1 is the image itself.
+    const head = headStride(network, read.map((index) => strides.at(index)!));
+    return { head, common: commonStride(head, strides) };
   };
   try {
-    return strideAt(PROBE, PROBE);
+    return measure(PROBE, PROBE);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'bad-shape') throw error;
-    return strideAt(Math.ceil(height / USUAL_STRIDE) * USUAL_STRIDE, Math.ceil(width / USUAL_STRIDE) * USUAL_STRIDE);
+    return measure(Math.ceil(height / USUAL_STRIDE) * USUAL_STRIDE, Math.ceil(width / USUAL_STRIDE) * USUAL_STRIDE);
   }
+}
+
+function headStride(network: Network<BoundLayer>, strides: readonly number[]): number {
+  const last = network.layers.at(-1)!;
+  const broken = strides.find((stride) => !Number.isInteger(stride));
+  if (broken === undefined) return Math.max(1, ...strides);
+  if (!last.definition.head) return 1;
+  throw new Problem('bad-imgsz', `${last.module} reads a map with one cell for every ${broken.toFixed(3)} pixels: strides must be whole numbers`, {
+    place: placeOf(network, last, last.spans.from),
+    help: 'Give the Convs and poolings before it a padding that halves maps exactly: None, or kernel // 2.',
+  });
+}
+
+/** The least common multiple of whole strides, where it is no larger than a probe's map. */
+function commonStride(head: number, strides: readonly number[]): number {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  return strides.filter((stride) => Number.isInteger(stride)).reduce((common, stride) => {
+    const multiple = (common * stride) / divisor(common, stride);
+    return multiple <= PROBE ? multiple : common;
+  }, head);
 }

@@ -80,6 +80,7 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
     options.onWarning?.(warning);
   };
   stopIfAborted(options.signal);
+  await checkOperators(options.customOps?.names);
   const weights = weightsFor(options);
   try {
     if (options.output !== undefined) refuseOverwriting(options.output, inputFiles(options));
@@ -102,6 +103,14 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
     }
   } finally {
     weights.close();
+  }
+}
+
+/** Only custom operators can be given other names. */
+export async function checkOperators(names: Readonly<Record<string, string>> = {}): Promise<void> {
+  for (const name of Object.keys(names)) {
+    if (library.names.includes(name) && (await library.load(name)).operator?.custom) continue;
+    throw new Problem('bad-option', `${name} is not a custom operator`, { help: 'Custom operators are Covpool, Sqrtm and DeformableSample.' });
   }
 }
 

@@ -1,24 +1,63 @@
 /** What can be told from an ONNX file without running it. Read with onnx-proto, which only this file loads. */
 import { readFileSync } from 'node:fs';
 import type { onnx } from 'onnx-proto';
+import { library } from '../../ops/index.js';
+import { Problem } from '../errors.js';
+import { CUSTOM_OPS } from '../metadata.js';
+import { functionTwins, type OpaqueUse } from '../twins.js';
 
 /** Tensors of this element type are float16. */
 const FLOAT16 = 10;
 
-/**
- * Whether a model keeps weights in float16, so that it is measured against float16's bounds. False for what is no ONNX
- * file: the runtime says so better.
- */
-export async function isHalf(model: string | Uint8Array): Promise<boolean> {
-  const decoded = await decode(model);
-  return decoded?.graph?.initializer?.some(({ dataType }) => dataType === FLOAT16) ?? false;
+export interface FileFacts {
+  /** Whether weights are float16, so that results are measured against float16's bounds. */
+  readonly half: boolean;
+  /** Of a file with this compiler's opaque operators: the file with function twins of them, and their names. */
+  readonly twin?: { readonly bytes: Uint8Array; readonly names: readonly string[] };
 }
 
-async function decode(model: string | Uint8Array): Promise<onnx.ModelProto | undefined> {
+/** Nothing is told of what is no ONNX file: the runtime says so better. */
+export async function readFacts(model: string | Uint8Array): Promise<FileFacts> {
   const { default: onnxProto } = await import('onnx-proto');
+  let bytes: Uint8Array;
+  let decoded: onnx.ModelProto;
   try {
-    return onnxProto.onnx.ModelProto.decode(typeof model === 'string' ? readFileSync(model) : model);
+    bytes = typeof model === 'string' ? readFileSync(model) : model;
+    decoded = onnxProto.onnx.ModelProto.decode(bytes);
   } catch {
-    return undefined;
+    return { half: false };
+  }
+  const half = decoded.graph?.initializer?.some(({ dataType }) => dataType === FLOAT16) ?? false;
+  const uses = await opaqueUses(decoded);
+  if (uses.length === 0) return { half };
+  const opset = Number(decoded.opsetImport.find(({ domain }) => !domain)?.version ?? 0);
+  return { half, twin: { bytes: Buffer.concat([bytes, functionTwins(uses, opset)]), names: uses.map(({ domain, name }) => `${domain}::${name}`) } };
+}
+
+/** The opaque operators that the file's metadata names, once each. */
+async function opaqueUses({ graph, metadataProps }: onnx.ModelProto): Promise<readonly OpaqueUse[]> {
+  const written = metadataProps.find(({ key }) => key === CUSTOM_OPS)?.value;
+  if (!written) return [];
+  const uses: OpaqueUse[] = [];
+  for (const [key, operator] of operatorsOf(written)) {
+    const nodes = (graph?.node ?? []).filter(({ domain, opType }) => `${domain ?? ''}::${opType ?? ''}` === key);
+    if (nodes.length === 0 || !library.names.includes(operator)) continue;
+    const definition = await library.load(operator);
+    if (!definition.operator) continue;
+    const [first, ...others] = nodes.map(attributesOf);
+    if (others.some((attributes) => JSON.stringify(attributes) !== JSON.stringify(first))) throw new Problem('bad-model', `${key} is used with several attributes, which one function cannot stand for`);
+    uses.push({ domain: nodes[0]!.domain ?? '', name: nodes[0]!.opType ?? '', definition, attributes: first! });
+  }
+  return uses;
+}
+
+function operatorsOf(written: string): [string, string][] {
+  try {
+    const value = JSON.parse(written) as unknown;
+    return typeof value === 'object' && value !== null ? Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string') : [];
+  } catch {
+    return [];
   }
 }
+
+const attributesOf = ({ attribute }: onnx.INodeProto): Record<string, number> => Object.fromEntries((attribute ?? []).map(({ name, i }) => [name ?? '', Number(i ?? 0)]));

@@ -10,7 +10,7 @@ import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
-import { isHalf } from './onnx-file.js';
+import { readFacts } from './onnx-file.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { today, version } from './version.js';
 import { openWeights } from './weights.js';
@@ -36,19 +36,42 @@ export async function verify(options: VerifyFilesOptions): Promise<VerifyReport>
   for (const [name, value] of Object.entries({ atol, rtol })) {
     if (value !== undefined && !(Number.isFinite(value) && value >= 0)) throw new Problem('bad-option', `${name} must be a number from 0 on, got ${value}`);
   }
+  const note = onceEach(options.onNote);
+  const given = model === undefined ? undefined : await runnable(model, note);
+  const opaque = options.customOps?.form === 'opaque';
   return verifyGoldens({
     goldens: files.map((file) => () => {
       stopIfAborted(options.signal);
       return fileSource(file);
     }),
-    model: async (golden, source) => model ?? (await compileGolden(golden, source, options)),
+    model: async (golden, source) => {
+      if (given) return given.model;
+      const compiled = await compileGolden(golden, source, options);
+      return opaque ? (await runnable(compiled, note)).model : compiled;
+    },
     runner: nodeRunner(options.graphOptimizationLevel ? { graphOptimizationLevel: options.graphOptimizationLevel } : {}),
     provider,
-    half: options.half !== undefined || model === undefined ? (options.half ?? 'none') !== 'none' : await isHalf(model),
+    half: options.half === undefined ? (given?.half ?? false) : options.half !== 'none',
     ...(atol === undefined && rtol === undefined ? {} : { tolerance: { ...(atol === undefined ? {} : { atol }), ...(rtol === undefined ? {} : { rtol }) } }),
     ...(options.onCase ? { onCase: options.onCase } : {}),
     ...(options.onNote ? { onNote: options.onNote } : {}),
   });
+}
+
+/** The model, or where it has opaque operators its twin with functions, which is said. */
+async function runnable(model: string | Uint8Array, note: (text: string) => void): Promise<{ model: string | Uint8Array; half: boolean }> {
+  const { half, twin } = await readFacts(model);
+  if (!twin) return { model, half };
+  note(`onnxruntime has no kernels for ${twin.names.join(', ')}: the function twins of these opaque operators are run`);
+  return { model: twin.bytes, half };
+}
+
+function onceEach(say: ((text: string) => void) | undefined): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!said.has(text)) say?.(text);
+    said.add(text);
+  };
 }
 
 /** Compiles what a golden names: its yaml or module, arguments, seed or weights. */

@@ -16,7 +16,7 @@ import { FunctionWriter } from './functions.js';
 /** Lowest IR version that allows an opset (onnx/docs/Versioning.md). */
 const irVersions: Readonly<Record<number, number>> = { 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10 };
 /** Model-local functions came with IR version 8. */
-const FUNCTIONS_IR = 8;
+export const FUNCTIONS_IR = 8;
 export const OPSETS = { least: 11, most: 22, default: 17 } as const;
 
 export interface EmitOptions {

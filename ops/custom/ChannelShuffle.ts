@@ -6,7 +6,7 @@ import type { FeatureMap } from '../../compiler/ir/graph.js';
 export const ChannelShuffle = defineModule({
   doc: 'Interleaves groups of channels: the first of every group, then the second of every group, and so on.',
   source: 'arXiv:1707.01083 (ShuffleNet)',
-  operator: { openAxes: [[2, 3]] },
+  operator: { shapes: [['batch', 'channels', 'height', 'width']], open: ['height', 'width'] },
   args: { groups: int('groups of channels', 2) },
   constraints: ['`groups` divides the channels'],
   example: { inputs: [[1, 16, 5, 6]], args: [4] },

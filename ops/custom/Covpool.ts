@@ -6,7 +6,7 @@ import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 export const Covpool = defineModule({
   doc: 'Covariance pooling: the covariance of the channels over all positions, [n, c, h, w] → [n, c, c].',
   source: 'arXiv:1703.08050 (matrix power normalized covariance pooling); SOCA: CVPR 2019, Dai et al.',
-  operator: { openAxes: [[2, 3]] },
+  operator: { shapes: [['batch', 'channels', 'height', 'width']], open: ['height', 'width'], custom: true },
   args: {},
   example: { inputs: [[1, 12, 8, 8]], args: [] },
   build: (g, x) => covpool(g, x),

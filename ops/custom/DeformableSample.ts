@@ -3,13 +3,21 @@ import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import type { AttrsOf } from '../../compiler/onnx/operators/index.js';
 
+const modes = ['bilinear', 'nearest'] as const;
+const paddings = ['zeros', 'border', 'reflection'] as const;
+
 export const DeformableSample = defineModule({
   doc: 'Samples a map at positions x, y from -1 to 1: [n, c, h, w], [n, h′, w′, 2] → [n, c, h′, w′]. PyTorch’s grid_sample.',
   source: 'arXiv:1506.02025; deformable attention: arXiv:2201.00520',
-  operator: { openAxes: [[2, 3], [1, 2]] },
+  operator: {
+    shapes: [['batch', 'channels', 'height', 'width'], ['batch', 'rows', 'columns', 2]],
+    open: ['height', 'width', 'rows', 'columns'],
+    custom: true,
+    args: ({ interpolation_mode, padding_mode, align_corners }) => [modes[interpolation_mode!]!, paddings[padding_mode!]!, align_corners === 1],
+  },
   args: {
-    mode: choice('interpolation', ['bilinear', 'nearest'], 'bilinear'),
-    padding: choice('what lies outside the map', ['zeros', 'border', 'reflection'], 'zeros'),
+    mode: choice('interpolation', modes, 'bilinear'),
+    padding: choice('what lies outside the map', paddings, 'zeros'),
     alignCorners: bool('whether -1 and 1 are the centres of the outer cells, not their edges', false),
   },
   inputs: 'many',
@@ -18,12 +26,12 @@ export const DeformableSample = defineModule({
 });
 export default DeformableSample;
 
-/** Attributes of the opaque form as mmdeploy's `grid_sampler` has them, of which TensorRT plugins are made. */
-const codes = { bilinear: 0, nearest: 1, zeros: 0, border: 1, reflection: 2 } as const;
-
-/** x [n, c, h, w] at the positions of a grid [n, h′, w′, 2] of x, y: [n, c, h′, w′]. */
+/**
+ * x [n, c, h, w] at the positions of a grid [n, h′, w′, 2] of x, y: [n, c, h′, w′]. The opaque form has the attributes of
+ * mmdeploy's `grid_sampler`, after which TensorRT plugins are made.
+ */
 export function deformableSample(g: Builder, x: FeatureMap, grid: Value, { mode, padding, alignCorners }: AttrsOf<'GridSample'>): FeatureMap {
-  const attrs = { interpolation_mode: codes[mode], padding_mode: codes[padding], align_corners: alignCorners ? 1 : 0 };
+  const attrs = { interpolation_mode: modes.indexOf(mode), padding_mode: paddings.indexOf(padding), align_corners: alignCorners ? 1 : 0 };
   const [y] = g.call('DeformableSample', attrs, [x, grid], (body, map, positions) => [body.gridSample(map as FeatureMap, positions!, { mode, padding, alignCorners })]);
   return y as Value as FeatureMap;
 }

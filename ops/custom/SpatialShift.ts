@@ -7,7 +7,7 @@ import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 export const SpatialShift = defineModule({
   doc: 'Shifts each quarter of the channels by one position in a direction of its own; the edge stays. On [n, h, w, c].',
   source: 'arXiv:2108.01072 (S²-MLPv2), which shifts from a copy',
-  operator: { openAxes: [[1, 2]] },
+  operator: { shapes: [['batch', 'height', 'width', 'channels']], open: ['height', 'width'] },
   args: { first: preset<Axis>('the axis along which the first half is shifted', 'rows') },
   example: { inputs: [[1, 6, 7, 16]], args: [] },
   build: (g, x, { first }) => {

@@ -9,7 +9,7 @@ export type Matrices = Value<readonly [Extent, Extent, Extent]>;
 export const Sqrtm = defineModule({
   doc: 'Square root of symmetric positive definite matrices by Newton–Schulz iteration, [n, c, c] → [n, c, c].',
   source: 'arXiv:1712.01034 (iSQRT-COV)',
-  operator: { openAxes: [[]] },
+  operator: { shapes: [['batch', 'size', 'size']], open: [], custom: true, args: ({ iterN }) => [iterN!] },
   args: { iterN: int('iterations', 5, { max: 64 }) },
   constraints: ['square matrices'],
   example: { inputs: [[1, 16, 16]], args: [5] },
