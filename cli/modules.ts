@@ -38,28 +38,36 @@ function details(entry: ModuleEntry): string {
   const args = entry.args.map(({ name, type, default: value, doc }) => `  ${name}${value === undefined ? '' : `=${value}`}  (${type})  ${doc}`);
   return [
     `${entry.name} ${entry.usage}`,
+    ...(entry.aliases.length > 0 ? [`also: ${entry.aliases.join(', ')}`] : []),
     entry.doc,
     '',
     ...(args.length > 0 ? ['arguments', ...args] : ['no arguments']),
     ...(entry.constraints.length > 0 ? ['', 'constraints', ...entry.constraints.map((text) => `  ${text}`)] : []),
     '',
     `repeats: ${entry.repeats === 'inside' ? 'taken inside' : 'copies one after the other'}`,
-    `yamls: ${entry.families.join(', ')}`,
+    `yamls: ${yamlsOf(entry)}`,
     `least opset: ${entry.leastOpset}`,
     `source: ${entry.source}`,
-    `example: [-1, 1, ${entry.name}, ${entry.example}]`,
+    entry.operator ? `example: --module ${entry.name} --args '${entry.example}' ${entry.exampleInputs.map((shape) => `--input ${shape.join('x')}`).join(' ')}` : `example: [-1, 1, ${entry.name}, ${entry.example}]`,
   ].join('\n');
 }
+
+const yamlsOf = ({ operator, families }: ModuleEntry): string => (operator ? 'none: an operator' : families.join(', '));
 
 async function textTable(entries: readonly ModuleEntry[]): Promise<string> {
   const { default: Table } = await import('cli-table3');
   const table = new Table({ head: ['module', 'arguments', 'yamls', 'opset', 'source'], style: { head: [], border: [], compact: true } });
-  for (const { name, usage, families, leastOpset, source } of entries) table.push([name, usage, families.join(', '), String(leastOpset), source]);
+  for (const entry of entries) table.push([[entry.name, ...entry.aliases].join('\n'), entry.usage, yamlsOf(entry), String(entry.leastOpset), entry.source]);
   return table.toString();
 }
 
 /** The table of README.md. */
 export function modulesMarkdown(entries: readonly ModuleEntry[]): string {
-  const rows = entries.map(({ name, usage, families, leastOpset, doc, source }) => `| \`${name}\` | \`${usage}\` | ${families.join(', ')} | ${leastOpset} | ${doc} | ${source} |`);
+  const rows = entries.map((entry) => {
+    const { name, aliases, usage, leastOpset, doc, source, constraints } = entry;
+    const also = aliases.length > 0 ? ` (also ${aliases.map((alias) => `\`${alias}\``).join(', ')})` : '';
+    const needs = constraints.length > 0 ? ` Needs: ${constraints.join('; ')}.` : '';
+    return `| \`${name}\`${also} | \`${usage}\` | ${yamlsOf(entry)} | ${leastOpset} | ${doc}${needs} | ${source} |`;
+  });
   return ['| module | arguments | yamls | least opset | what | source |', '|---|---|---|---|---|---|', ...rows].join('\n');
 }

@@ -7,13 +7,17 @@ import { rowOf } from '../onnx/operators/index.js';
 import { moduleGraph } from '../compile.js';
 import { positional, showLiteral, usage, type AnyModule } from '../module.js';
 import { OPSETS } from '../onnx/emit.js';
-import { adapt, dialectOf, namesOf, resolve } from '../yaml/dialects.js';
+import { adapt, dialectOf, namesOf, resolve, spellingsOf, type Dialect } from '../yaml/dialects.js';
 import { library } from '../../ops/index.js';
 
 export interface ModuleEntry {
   /** As a yaml spells it. */
   readonly name: string;
+  /** Other spellings. */
+  readonly aliases: readonly string[];
   readonly families: readonly Family[];
+  /** An operator that modules use: compiled alone with --module, not named by yamls. */
+  readonly operator: boolean;
   readonly usage: string;
   readonly doc: string;
   readonly source: string;
@@ -33,14 +37,23 @@ const families: readonly Family[] = ['yolov5', 'ultralytics'];
 export async function listModules(family?: Family): Promise<readonly ModuleEntry[]> {
   const entries: ModuleEntry[] = [];
   for (const each of family ? [family] : families) {
-    for (const name of namesOf(dialectOf({ family: each }), library.names)) {
+    const dialect = dialectOf({ family: each });
+    for (const name of namesOf(dialect, library.names)) {
+      if (isSpelling(dialect, name)) continue;
       const entry = await entryOf(name, each);
       const same = entries.findIndex((known) => known.name === name && known.usage === entry.usage && known.doc === entry.doc);
       if (same < 0) entries.push(entry);
-      else entries[same] = { ...entries[same]!, families: [...entries[same]!.families, each] };
+      else entries[same] = { ...entries[same]!, families: [...entries[same]!.families, each], aliases: [...new Set([...entries[same]!.aliases, ...entry.aliases])].filter((alias) => alias !== name) };
     }
   }
   return entries.sort((a, b) => a.name.localeCompare(b.name, 'en'));
+}
+
+/** Whether a name is another spelling of one that is listed: the file's own, or else the first of its aliases. */
+function isSpelling(dialect: Dialect, name: string): boolean {
+  const { file } = resolve(dialect, name);
+  if (spellingsOf(dialect, name).length === 0 || name === file) return false;
+  return !dialect.hidden.includes(file) || Object.keys(dialect.aliases).find((alias) => dialect.aliases[alias]!.file === file) !== name;
 }
 
 /** One module. Throws Problem('unknown-module') with the nearest name. */
@@ -59,7 +72,9 @@ async function entryOf(name: string, family: Family): Promise<ModuleEntry> {
   const module = adapt(await library.load(alias.file), alias, { keys: {} });
   return {
     name,
+    aliases: spellingsOf(dialectOf({ family }), name).sort(),
     families: [family],
+    operator: module.operator !== undefined,
     usage: usage(module),
     doc: module.doc,
     source: module.source,

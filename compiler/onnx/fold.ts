@@ -105,8 +105,8 @@ export function takeAlong(x: Constant, indices: Constant, axis: number, out: Sta
   const result = allocate(out.dtype, count(out.shape));
   let at = 0;
   for (let i = 0; i < before; i++) {
-    for (let j = 0; j < indices.data.length; j++) {
-      const from = (i * size + indices.data[j]!) * after;
+    for (const index of Array.from(indices.data)) {
+      const from = (i * size + index) * after;
       for (let k = 0; k < after; k++) result[at++] = x.data[from + k]!;
     }
   }

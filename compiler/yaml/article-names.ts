@@ -5,9 +5,9 @@
 import type { Alias } from './dialects.js';
 
 const listed: Readonly<Record<string, readonly string[]>> = {
-  DANPositional: ['PAM_Module', 'PAM', 'DANPositionalAttention'],
-  DANChannel: ['CAM_Module', 'CAM', 'DANChannelAttention'],
-  SplAtConv2d: ['RESNest', 'ResNeSt', 'RESNestAttention'],
+  DANPositional: ['PAM_Module', 'PAM'],
+  DANChannel: ['CAM_Module', 'CAM'],
+  SplAtConv2d: ['RESNest', 'ResNeSt'],
   AxialAttention: ['Axial'],
   ADL: ['Attention-BasedDropout', 'AttentionBasedDropout'],
   EMAU: ['Expectation-MaximizationAttention', 'ExpectationMaximizationAttention'],

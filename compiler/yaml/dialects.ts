@@ -122,6 +122,15 @@ export function namesOf(dialect: Dialect, files: readonly string[]): string[] {
   return [...names].sort();
 }
 
+/** Other spellings of a name that mean exactly the same. */
+export function spellingsOf(dialect: Dialect, name: string): string[] {
+  const { file, ...own } = resolve(dialect, name);
+  if (Object.keys(own).length > 0) return [];
+  const visible = dialect.hidden.includes(file) ? [] : [file];
+  const plain = Object.entries(dialect.aliases).filter(([, alias]) => alias.file === file && Object.keys(alias).length === 1);
+  return [...visible, ...plain.map(([spelling]) => spelling)].filter((spelling) => spelling !== name);
+}
+
 /** `max(round(n · depth), 1)` for n > 1, with Python's rounding of halves to even. */
 export function scaleRepeats(repeats: number, { depth }: Pick<Network, 'depth'>): number {
   return repeats > 1 ? Math.max(roundHalfToEven(repeats * depth), 1) : repeats;

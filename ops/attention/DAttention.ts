@@ -1,6 +1,6 @@
 import { bool, defineModule, int, number, pair } from '../../compiler/module.js';
 import { Problem } from '../../compiler/errors.js';
-import { mul, sub, type Extent } from '../../compiler/ir/extent.js';
+import { mul, type Extent } from '../../compiler/ir/extent.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import { deformableSample } from '../custom/DeformableSample.js';
@@ -13,39 +13,39 @@ export const DAttention = defineModule({
   doc: 'Deformable attention: every position attends to samples of the map at learnt positions.',
   source: 'arXiv:2201.00520 (Vision Transformer with Deformable Attention)',
   args: {
-    qSize: pair('rows and columns of the map; only the tables of `fixedPe` and of the plain position bias depend on them'),
-    heads: int('number of heads', 8),
-    groups: int('groups of channels with offsets of their own', 4),
-    attnDrop: number('dropout of the weights: nothing at inference', 0),
-    projDrop: number('dropout of the result: nothing at inference', 0),
+    q_size: pair('rows and columns of the map; only the tables of `fixed_pe` and of the plain position bias depend on them'),
+    n_heads: int('number of heads', 8),
+    n_groups: int('groups of channels with offsets of their own', 4),
+    attn_drop: number('dropout of the weights: nothing at inference', 0),
+    proj_drop: number('dropout of the result: nothing at inference', 0),
     stride: int('positions per sample', 1, { max: 4096 }),
-    offsetRange: number('reach of the offsets in samples; negative: no limit but the edge of the map', 4),
-    usePe: bool('position encoding', true),
-    dwcPe: bool('position encoding by a depthwise convolution', true),
-    noOff: bool('samples on the regular grid', false),
-    fixedPe: bool('position bias from a table of every pair of positions', false),
-    kernel: int('kernel of the offsets', 3, { max: 4095 }),
-    logCpb: bool('position bias by an MLP of the logarithmic distance', false),
+    offset_range_factor: number('reach of the offsets in samples; negative: no limit but the edge of the map', 4),
+    use_pe: bool('position encoding', true),
+    dwc_pe: bool('position encoding by a depthwise convolution', true),
+    no_off: bool('samples on the regular grid', false),
+    fixed_pe: bool('position bias from a table of every pair of positions', false),
+    ksize: int('kernel of the offsets', 3, { max: 4095 }),
+    log_cpb: bool('position bias by an MLP of the logarithmic distance', false),
   },
   constraints: [
-    '`heads` and `groups` divide the channels; with a position bias `groups` divides `heads`',
+    '`n_heads` and `n_groups` divide the channels; with a position bias `n_groups` divides `n_heads`',
     'at least 2 rows and 2 columns of samples',
-    'with `fixedPe` the map is `qSize`, in height and width',
-    '`noOff` not with the defaults of both `usePe` and `dwcPe`',
+    'with `fixed_pe` the map is `q_size`, in height and width',
+    '`no_off` not with both `use_pe` and `dwc_pe`, which are the defaults',
   ],
   example: { inputs: [[1, 32, 12, 16]], args: [[12, 16]] },
   build(g, x, options) {
-    const { heads, groups, stride, noOff, usePe, dwcPe } = options;
+    const { n_heads: heads, n_groups: groups, stride, no_off, use_pe, dwc_pe } = options;
     const [n, c, h, w] = x.shape;
     checkDivision(c, options);
-    if (noOff && usePe && dwcPe) {
-      throw new Problem('bad-argument', 'noOff cannot be combined with usePe and dwcPe', { help: 'The article’s code fails on it as well (residual_lepe is never computed): set usePe or dwcPe to False.' });
+    if (no_off && use_pe && dwc_pe) {
+      throw new Problem('bad-argument', 'no_off cannot be combined with use_pe and dwc_pe', { help: 'The article’s code fails on it as well (residual_lepe is never computed): set use_pe or dwc_pe to False.' });
     }
     g.declare('proj_drop', 'attn_drop');
     const query = g.conv2d('proj_q', x, { out: c });
     const offsets = offsetsOf(g, query, options);
     const [rows, columns] = [offsets.shape[1]!, offsets.shape[2]!];
-    const positions = noOff ? undefined : limited(g, g.add(offsets, referencePoints(g, rows, columns)), options);
+    const positions = no_off ? undefined : limited(g, g.add(offsets, referencePoints(g, rows, columns)), options);
     const grouped = (): FeatureMap => g.reshape(x, [mul(n, groups), c / groups, h, w]);
     const samples = positions ? g.reshape(deformableSample(g, grouped(), positions, SAMPLING), [n, c, rows, columns]) : regular(g, x, stride, [rows, columns]);
 
@@ -55,17 +55,17 @@ export const DAttention = defineModule({
     const key = g.mul(byHead(g.conv2d('proj_k', samples, { out: c })), size ** -0.5);
     const value = byHead(g.conv2d('proj_v', samples, { out: c }));
     const scores = g.matmul(g.transpose(byHead(query), [0, 1, 3, 2]), key);
-    const bias = positions && usePe && !dwcPe ? positionBias(g, positions, options, [n, h, w]) : undefined;
+    const bias = positions && use_pe && !dwc_pe ? positionBias(g, positions, options, [n, h, w]) : undefined;
     const weights = g.softmax(bias ? g.add(scores, bias) : scores, 3);
     const attended = g.reshape(g.transpose(g.matmul(weights, g.transpose(value, [0, 1, 3, 2])), [0, 1, 3, 2]), [n, c, h, w]);
-    const encoded = usePe && dwcPe ? g.add(attended, g.conv2d('rpe_table', query, { out: c, kernel: 3, padding: 1, groups: c })) : attended;
+    const encoded = use_pe && dwc_pe ? g.add(attended, g.conv2d('rpe_table', query, { out: c, kernel: 3, padding: 1, groups: c })) : attended;
     return g.conv2d('proj_out', encoded, { out: c });
   },
 });
 export default DAttention;
 
 /** Without a reach of the offsets, positions end at the edge of the map. */
-const limited = (g: Builder, positions: Value, { offsetRange }: { readonly offsetRange: number }): Value => (offsetRange < 0 ? g.clip(positions, -1, 1) : positions);
+const limited = (g: Builder, positions: Value, { offset_range_factor }: { readonly offset_range_factor: number }): Value => (offset_range_factor < 0 ? g.clip(positions, -1, 1) : positions);
 
 /** Means of the cells of the regular grid, of which there must be as many as there would be offsets. */
 function regular(g: Builder, x: FeatureMap, stride: number, [rows, columns]: readonly [Extent, Extent]): FeatureMap {
@@ -80,18 +80,18 @@ function regular(g: Builder, x: FeatureMap, stride: number, [rows, columns]: rea
 }
 
 interface Division {
-  readonly heads: number;
-  readonly groups: number;
-  readonly usePe: boolean;
-  readonly dwcPe: boolean;
-  readonly noOff: boolean;
-  readonly fixedPe: boolean;
+  readonly n_heads: number;
+  readonly n_groups: number;
+  readonly use_pe: boolean;
+  readonly dwc_pe: boolean;
+  readonly no_off: boolean;
+  readonly fixed_pe: boolean;
 }
 
-function checkDivision(c: number, { heads, groups, usePe, dwcPe, noOff, fixedPe }: Division): void {
+function checkDivision(c: number, { n_heads: heads, n_groups: groups, use_pe, dwc_pe, no_off, fixed_pe }: Division): void {
   for (const [count, what] of [[heads, 'heads'], [groups, 'groups']] as const) {
     if (c % count !== 0) throw new Problem('bad-channels', `${count} ${what} do not divide ${c} channels`, { help: `Use a number of ${what} that divides the channels of the layer before.` });
   }
-  const biased = usePe && !dwcPe && !noOff && !fixedPe;
+  const biased = use_pe && !dwc_pe && !no_off && !fixed_pe;
   if (biased && heads % groups !== 0) throw new Problem('bad-argument', `${groups} groups do not divide ${heads} heads, as the position bias needs`);
 }

@@ -2,16 +2,16 @@ import { bool, defineModule, int, ints, number, type Bound } from '../../compile
 import { Problem } from '../../compiler/errors.js';
 import { floorDiv, mul, product, type Extent } from '../../compiler/ir/extent.js';
 import type { Builder } from '../../compiler/builder.js';
-import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
+import type { FeatureMap } from '../../compiler/ir/graph.js';
 
 const args = {
-  heads: int('number of heads', undefined, { max: 65_536 }),
-  groupSplit: ints('heads of each local group, then of the global one', undefined, { min: 0, max: 65_536 }),
-  kernels: ints('kernel size of each local group, odd', undefined, { max: 4095, empty: true }),
-  window: int('side of the windows that the global heads average keys and values over', 7, { max: 4096 }),
-  attnDrop: number('dropout of the weights: nothing at inference', 0),
-  projDrop: number('dropout of the result: nothing at inference', 0),
-  bias: bool('biases in the projections', true),
+  num_heads: int('number of heads', undefined, { max: 65_536 }),
+  group_split: ints('heads of each local group, then of the global one', undefined, { min: 0, max: 65_536 }),
+  kernel_sizes: ints('kernel size of each local group, odd', undefined, { max: 4095, empty: true }),
+  window_size: int('side of the windows that the global heads average keys and values over', 7, { max: 4096 }),
+  attn_drop: number('dropout of the weights: nothing at inference', 0),
+  proj_drop: number('dropout of the result: nothing at inference', 0),
+  qkv_bias: bool('biases in the projections', true),
 };
 
 export const EfficientAttention = defineModule({
@@ -19,14 +19,14 @@ export const EfficientAttention = defineModule({
   source: 'arXiv:2303.17803 (CloFormer)',
   args,
   constraints: [
-    '`heads` divides the channels',
-    '`groupSplit` adds up to `heads` and has one number more than `kernels`; zeros come after the local groups that are used',
-    'with global heads, `window` divides height and width',
-    'kernels are odd',
+    '`num_heads` divides the channels',
+    '`group_split` adds up to `num_heads` and has one number more than `kernel_sizes`; zeros come after the local groups that are used',
+    'with global heads, `window_size` divides height and width',
+    'kernel sizes are odd',
   ],
   example: { inputs: [[1, 64, 16, 16]], args: [4, [1, 1, 2], [3, 5], 4] },
   build(g, x, options) {
-    const { heads, groupSplit, kernels, window, bias } = options;
+    const { num_heads: heads, group_split: groupSplit, kernel_sizes: kernels, window_size: window, qkv_bias: bias } = options;
     const c = x.shape[1];
     checkOptions(c, options);
     const size = c / heads;
@@ -73,7 +73,7 @@ function windowsOf(size: Extent, window: number): Extent {
 
 const divisors = (size: number): number[] => Array.from({ length: Math.min(size, 8) }, (_, i) => i + 1).filter((divisor) => size % divisor === 0);
 
-function checkOptions(c: number, { heads, groupSplit, kernels }: Bound<typeof args>): void {
+function checkOptions(c: number, { num_heads: heads, group_split: groupSplit, kernel_sizes: kernels }: Bound<typeof args>): void {
   if (c % heads !== 0) throw new Problem('bad-channels', `${heads} heads do not divide ${c} channels`, { help: 'Use a number of heads that divides the channels of the layer before.' });
   const total = groupSplit.reduce((a, b) => a + b, 0);
   if (total !== heads) throw new Problem('bad-argument', `the groups [${groupSplit.join(', ')}] have ${total} heads together, but there are ${heads}`);

@@ -7,12 +7,12 @@ import type { Pair } from '../../compiler/module.js';
 import { queryPoints } from './deformable-offsets.js';
 
 export interface BiasOptions {
-  readonly qSize: Pair;
-  readonly heads: number;
-  readonly groups: number;
+  readonly q_size: Pair;
+  readonly n_heads: number;
+  readonly n_groups: number;
   readonly stride: number;
-  readonly fixedPe: boolean;
-  readonly logCpb: boolean;
+  readonly fixed_pe: boolean;
+  readonly log_cpb: boolean;
 }
 
 /** Hidden width of the MLP. */
@@ -20,28 +20,28 @@ const HIDDEN = 32;
 
 /** `positions`: where the samples are, [n · groups, rows, columns, 2]; `map`: batch, height and width of the queries. */
 export function positionBias(g: Builder, positions: Value, options: BiasOptions, map: readonly [Extent, Extent, Extent]): Value {
-  if (options.fixedPe) return fromPairs(g, positions, options, map);
+  if (options.fixed_pe) return fromPairs(g, positions, options, map);
   const [, h, w] = map;
-  g.undefinedWhere(h === 1 || w === 1, 'the position bias divides by the height and width less one, and this map has one row or column', 'Use a larger --imgsz, or dwcPe=True.');
-  return options.logCpb ? fromDistance(g, positions, options, map) : fromTable(g, positions, options, map);
+  g.undefinedWhere(h === 1 || w === 1, 'the position bias divides by the height and width less one, and this map has one row or column', 'Use a larger --imgsz, or dwc_pe=True.');
+  return options.log_cpb ? fromDistance(g, positions, options, map) : fromTable(g, positions, options, map);
 }
 
 /** A learnt number for every pair of a position and a sample: the map's size is fixed. */
-function fromPairs(g: Builder, positions: Value, { qSize: [rows, columns], heads, stride }: BiasOptions, [, h, w]: readonly [Extent, Extent, Extent]): Value {
+function fromPairs(g: Builder, positions: Value, { q_size: [rows, columns], n_heads: heads, stride }: BiasOptions, [, h, w]: readonly [Extent, Extent, Extent]): Value {
   if (typeof h === 'symbol' || typeof w === 'symbol') {
-    throw new Problem('bad-shape', `fixedPe has a learnt table for a map of ${rows} × ${columns}: height and width cannot stay open`, { help: 'Compile with --dynamic batch or none, or use another position encoding.' });
+    throw new Problem('bad-shape', `fixed_pe has a learnt table for a map of ${rows} × ${columns}: height and width cannot stay open`, { help: 'Compile with --dynamic batch or none, or use another position encoding.' });
   }
   const samples = Math.floor(rows / stride) * Math.floor(columns / stride);
   if (h !== rows || w !== columns || positions.shape[1] as number * (positions.shape[2] as number) !== samples) {
-    throw new Problem('bad-shape', `fixedPe has a learnt table for a map of ${rows} × ${columns} with ${samples} samples, but the map is ${h} × ${w} with ${String(mul(positions.shape[1]!, positions.shape[2]!))}`, {
-      help: `Write qSize [${h}, ${w}], or use the --imgsz for which the table was learnt.`,
+    throw new Problem('bad-shape', `fixed_pe has a learnt table for a map of ${rows} × ${columns} with ${samples} samples, but the map is ${h} × ${w} with ${String(mul(positions.shape[1]!, positions.shape[2]!))}`, {
+      help: `Write q_size [${h}, ${w}], or use the --imgsz for which the table was learnt.`,
     });
   }
   return g.reshape(g.param('rpe_table', [heads, rows * columns, samples]), [1, heads, rows * columns, samples]);
 }
 
 /** A learnt table over distances, read between its entries: it serves maps of any size. */
-function fromTable(g: Builder, positions: Value, { qSize: [rows, columns], heads, groups }: BiasOptions, map: readonly [Extent, Extent, Extent]): Value {
+function fromTable(g: Builder, positions: Value, { q_size: [rows, columns], n_heads: heads, n_groups: groups }: BiasOptions, map: readonly [Extent, Extent, Extent]): Value {
   const [n] = map;
   const [height, width, perGroup] = [2 * rows - 1, 2 * columns - 1, heads / groups];
   const table = g.reshape(g.param('rpe_table', [heads, height, width]), [1, heads, height, width]);
@@ -51,7 +51,7 @@ function fromTable(g: Builder, positions: Value, { qSize: [rows, columns], heads
 }
 
 /** An MLP of sign(d) · log₂(1 + |4d|) / 3, as in Swin V2. */
-function fromDistance(g: Builder, positions: Value, { heads, groups }: BiasOptions, map: readonly [Extent, Extent, Extent]): Value {
+function fromDistance(g: Builder, positions: Value, { n_heads: heads, n_groups: groups }: BiasOptions, map: readonly [Extent, Extent, Extent]): Value {
   const mlp = g.in('rpe_table');
   const distance = g.mul(distances(g, positions, map), 4);
   const logarithm = g.mul(g.unary('Log', g.add(g.unary('Abs', distance), 1)), 1 / Math.log(8));

@@ -5,16 +5,16 @@ import { mul, sub, type Extent } from '../../compiler/ir/extent.js';
 import { viewOf, type FeatureMap, type Value } from '../../compiler/ir/graph.js';
 
 export interface OffsetOptions {
-  readonly groups: number;
+  readonly n_groups: number;
   readonly stride: number;
-  readonly kernel: number;
+  readonly ksize: number;
   /** In samples; negative: offsets are not limited. */
-  readonly offsetRange: number;
-  readonly noOff: boolean;
+  readonly offset_range_factor: number;
+  readonly no_off: boolean;
 }
 
 /** Offsets x, y of every sample and group: [n · groups, rows, columns, 2]. */
-export function offsetsOf(g: Builder, query: FeatureMap, { groups, stride, kernel, offsetRange, noOff }: OffsetOptions): Value {
+export function offsetsOf(g: Builder, query: FeatureMap, { n_groups: groups, stride, ksize: kernel, offset_range_factor, no_off }: OffsetOptions): Value {
   const [n, c, h, w] = query.shape;
   const width = c / groups;
   const layers = g.in('conv_offset');
@@ -26,7 +26,7 @@ export function offsetsOf(g: Builder, query: FeatureMap, { groups, stride, kerne
   // The 1×1 convolution gives y, x; its rows are turned round and it is applied where the channels are last.
   const weight = g.gather(viewOf(layers.param('3.weight', [2, width, 1, 1]), [2, width]), 0, [1, 0]);
   const offsets = layers.matmul(normal, g.transpose(weight, [1, 0]), '3');
-  return offsetRange < 0 || noOff ? offsets : g.mul(g.tanh(offsets), reach(g, offsets.shape[1]!, offsets.shape[2]!, offsetRange));
+  return offset_range_factor < 0 || no_off ? offsets : g.mul(g.tanh(offsets), reach(g, offsets.shape[1]!, offsets.shape[2]!, offset_range_factor));
 }
 
 /** The reach of an offset as a share of the map, x and y: [2]. */

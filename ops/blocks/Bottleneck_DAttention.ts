@@ -8,7 +8,7 @@ export const Bottleneck_DAttention = defineModule({
   source: 'arXiv:2201.00520; the block is the article’s',
   args: {
     out: channels('output channels'),
-    mapSize: pair('rows and columns of the map (qSize of DAttention)'),
+    fmapsize: pair('rows and columns of the map (q_size of DAttention)'),
     shortcut: bool('add the input', true),
     groups: int('groups of the second Conv', 1),
     kernels: kernelPair('kernel sizes', [[3, 3], [3, 3]]),
@@ -16,9 +16,9 @@ export const Bottleneck_DAttention = defineModule({
   },
   constraints: ['8 divides the output channels', 'at least 2 rows and 2 columns of the map'],
   example: { inputs: [[1, 32, 12, 16]], args: [32, [12, 16]] },
-  build(g, x, { out, mapSize, shortcut, groups, kernels, ratio }) {
+  build(g, x, { out, fmapsize, shortcut, groups, kernels, ratio }) {
     const hidden = g.use('cv1', Conv, x, { out: Math.floor(out * ratio), kernel: kernels[0] });
-    const y = g.use('attention', DAttention, g.use('cv2', Conv, hidden, { out, kernel: kernels[1], groups }), { qSize: mapSize });
+    const y = g.use('attention', DAttention, g.use('cv2', Conv, hidden, { out, kernel: kernels[1], groups }), { q_size: fmapsize });
     return shortcut && x.shape[1] === out ? g.add(x, y) : y;
   },
 });

@@ -19,5 +19,5 @@ export function channelShuffle(g: Builder, x: FeatureMap, groups: number): Featu
   const c = x.shape[1];
   if (c % groups !== 0) throw new Problem('bad-channels', `${groups} groups do not divide ${c} channels`);
   const perGroup = c / groups;
-  return g.gather(x, 1, Array.from({ length: c }, (_, i) => (i % groups) * perGroup + Math.floor(i / groups))) as FeatureMap;
+  return g.gather(x, 1, Array.from({ length: c }, (_, i) => (i % groups) * perGroup + Math.floor(i / groups)));
 }

@@ -1,7 +1,8 @@
 import { bool, choice, defineModule } from '../../compiler/module.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
-import type { AttrsOf } from '../../compiler/onnx/operators/index.js';
+
+type Sampling = Parameters<Builder['gridSample']>[2];
 
 const modes = ['bilinear', 'nearest'] as const;
 const paddings = ['zeros', 'border', 'reflection'] as const;
@@ -30,8 +31,8 @@ export default DeformableSample;
  * x [n, c, h, w] at the positions of a grid [n, h′, w′, 2] of x, y: [n, c, h′, w′]. The opaque form has the attributes of
  * mmdeploy's `grid_sampler`, after which TensorRT plugins are made.
  */
-export function deformableSample(g: Builder, x: FeatureMap, grid: Value, { mode, padding, alignCorners }: AttrsOf<'GridSample'>): FeatureMap {
+export function deformableSample(g: Builder, x: FeatureMap, grid: Value, { mode, padding, alignCorners }: Sampling): FeatureMap {
   const attrs = { interpolation_mode: modes.indexOf(mode), padding_mode: paddings.indexOf(padding), align_corners: alignCorners ? 1 : 0 };
-  const [y] = g.call('DeformableSample', attrs, [x, grid], (body, map, positions) => [body.gridSample(map as FeatureMap, positions!, { mode, padding, alignCorners })]);
-  return y as Value as FeatureMap;
+  const [y] = g.call('DeformableSample', attrs, [x, grid], (body, map, positions) => [body.gridSample(map as FeatureMap, positions, { mode, padding, alignCorners })]);
+  return y as FeatureMap;
 }

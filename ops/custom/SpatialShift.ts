@@ -2,7 +2,7 @@ import { defineModule, preset } from '../../compiler/module.js';
 import type { Extent } from '../../compiler/ir/extent.js';
 import { sub } from '../../compiler/ir/extent.js';
 import type { Builder } from '../../compiler/builder.js';
-import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
+import type { Value } from '../../compiler/ir/graph.js';
 
 export const SpatialShift = defineModule({
   doc: 'Shifts each quarter of the channels by one position in a direction of its own; the edge stays. On [n, h, w, c].',
@@ -16,7 +16,7 @@ export const SpatialShift = defineModule({
     const parts = g.split(x, 3, sizes.filter((size) => size > 0));
     // Fewer than four channels leave quarters empty.
     const quarterly = sizes.map((size, i) => (size > 0 ? parts[sizes.slice(0, i).filter((before) => before > 0).length] : undefined));
-    return g.concat(shifted(g, quarterly, first, { rows: 1, columns: 2 }), 3) as FeatureMap;
+    return g.concat(shifted(g, quarterly, first, { rows: 1, columns: 2 }), 3);
   },
 });
 export default SpatialShift;

@@ -25,7 +25,8 @@ export default Sqrtm;
  * `iterN` times, of which the last needs Y alone. The result is √(tr X) Y. One iteration gives √(tr X) T, as in the article.
  */
 export function sqrtm(g: Builder, x: Matrices, iterN: number): Matrices {
-  if (x.shape.length !== 3 || x.shape[1] !== x.shape[2]) throw new Problem('bad-shape', `Sqrtm takes square matrices [n, c, c], got ${showShape(x.shape)}`);
+  const rank: number = x.shape.length;
+  if (rank !== 3 || x.shape[1] !== x.shape[2]) throw new Problem('bad-shape', `Sqrtm takes square matrices [n, c, c], got ${showShape(x.shape)}`);
   return g.call('Sqrtm', { iterN }, [x], (body, formal) => [newtonSchulz(body, formal as Matrices, iterN)])[0] as Value as Matrices;
 }
 

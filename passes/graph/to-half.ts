@@ -57,6 +57,7 @@ class Conversion {
 
   private convert(node: Node): void {
     const positions = node.kind === 'op' && (SIZES.has(node.op) || read(node).some((value) => this.positions.has(value) || (value.kind === 'param' && value.kept)));
+    const carried = positions && !ENDS.has(node.op);
     const full = positions || node.kind !== 'op' || FULL.has(node.op);
     // A Cast takes any precision and gives the one that it names.
     const cast = node.kind === 'op' && node.op === 'Cast';
@@ -64,7 +65,7 @@ class Conversion {
     const outputs = node.outputs.map((value): Result => ({ ...value, dtype: value.dtype === 'float32' && !full && !cast ? 'float16' : value.dtype }));
     node.outputs.forEach((value, i) => {
       this.made.set(value, outputs[i]!);
-      if (positions && !(node.kind === 'op' && ENDS.has(node.op))) this.positions.add(value);
+      if (carried) this.positions.add(value);
     });
     this.nodes.push({ ...node, inputs, outputs });
   }
