@@ -53,12 +53,11 @@ export interface ConvOptions {
   readonly groups?: number;
   readonly dilation?: number | Pair;
   readonly bias?: boolean;
+  /** What the result is multiplied by: a number or a trained scalar. It goes into weight and bias. */
+  readonly scale?: number | Param;
 }
 
-export interface LinearOptions {
-  readonly out: number;
-  readonly bias?: boolean;
-}
+export type LinearOptions = Pick<ConvOptions, 'out' | 'bias' | 'scale'>;
 
 /** What becomes of a normalization's gain and bias. */
 export type Affine = (gain: Param, bias: Param) => readonly [Value, Value];
@@ -162,14 +161,14 @@ export class Builder extends TensorOps {
     return this.convNd(name, x, options, [options.kernel ?? 1, options.stride ?? 1, options.padding ?? 0, options.dilation ?? 1].map((v) => [toPair(v)[0]]));
   }
 
-  private convNd<S extends Shape>(name: string, x: Value, { out, groups = 1, bias = true }: ConvOptions, [kernel, strides, pads, dilations]: readonly (readonly number[])[]): Tensor<S> {
+  private convNd<S extends Shape>(name: string, x: Value, { out, groups = 1, bias = true, scale }: ConvOptions, [kernel, strides, pads, dilations]: readonly (readonly number[])[]): Tensor<S> {
     const c = known(x.shape[1]!, 'the number of channels');
     if (c % groups !== 0 || out % groups !== 0) {
       throw new Problem('bad-channels', `${c} input and ${out} output channels do not divide into ${groups} groups`);
     }
     const weight = this.param(`${name}.weight`, [out, c / groups, ...kernel!]);
-    const operands = bias ? [x, weight, this.param(`${name}.bias`, [out])] : [x, weight];
-    return this.one('Conv', operands, { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
+    const params: readonly Param[] = bias ? [weight, this.param(`${name}.bias`, [out])] : [weight];
+    return this.one('Conv', [x, ...this.scaled(params, scale)], { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
   }
 
   /** nn.BatchNorm2d in eval mode; `affine` may change its gain and bias. */
@@ -201,20 +200,24 @@ export class Builder extends TensorOps {
   }
 
   /** nn.Linear: x [n, in] → [n, out]. */
-  linear(name: string, x: Value<readonly [Extent, number]>, { out, bias = true }: LinearOptions): Tensor<readonly [Extent, number]> {
-    return this.one('Gemm', [x, ...this.linearParams(name, x.shape[1], out, bias)], {}, name);
+  linear(name: string, x: Value<readonly [Extent, number]>, { out, bias = true, scale }: LinearOptions): Tensor<readonly [Extent, number]> {
+    return this.one('Gemm', [x, ...this.scaled(this.linearParams(name, x.shape[1], out, bias), scale)], {}, name);
   }
 
   /** nn.Linear over the channels of a map, as the 1×1 convolution that it is: x [n, in, h, w] → [n, out, h, w]. */
-  pointwise(name: string, x: FeatureMap, { out, bias = true }: LinearOptions): Tensor<MapShape> {
-    const [weight, ...rest] = this.linearParams(name, x.shape[1], out, bias) as [Param, Param?];
+  pointwise(name: string, x: FeatureMap, { out, bias = true, scale }: LinearOptions): Tensor<MapShape> {
+    const [weight, ...rest] = this.linearParams(name, x.shape[1], out, bias) as [Param, ...Param[]];
     const window = { kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1], group: 1 };
-    return this.one('Conv', [x, viewOf(weight, [out, x.shape[1], 1, 1]), ...(rest as Param[])], window, name);
+    return this.one('Conv', [x, ...this.scaled([viewOf(weight, [out, x.shape[1], 1, 1]), ...rest], scale)], window, name);
+  }
+
+  private scaled(params: readonly Param[], scale: ConvOptions['scale']): readonly Value[] {
+    return scale === undefined ? params : params.map((param) => this.mul(param, scale));
   }
 
   /** nn.Linear over the last axis of any rank; `order` says which feature of the original each input feature is. */
-  dense(name: string, x: Value, { out, bias = true, order }: LinearOptions & { readonly order?: readonly number[] }): Tensor {
-    const [weight, ...rest] = this.linearParams(name, known(x.shape.at(-1)!, 'the number of features'), out, bias) as [Param, Param?];
+  dense(name: string, x: Value, { out, bias = true, order }: Omit<LinearOptions, 'scale'> & { readonly order?: readonly number[] }): Tensor {
+    const [weight, ...rest] = this.linearParams(name, known(x.shape.at(-1)!, 'the number of features'), out, bias) as [Param, ...Param[]];
     const ordered = order ? this.gather(weight, 1, order) : weight;
     const product = this.matmul(x, this.transpose(ordered, [1, 0]), name);
     return rest[0] ? this.add(product, rest[0]) : product;

@@ -22,13 +22,13 @@ export default AxialAttention;
 function attention(g: Builder, x: FeatureMap, heads: number, along: 'rows' | 'columns'): FeatureMap {
   const [n, c, h, w] = x.shape;
   const size = c / heads;
-  const query = g.pointwise('to_q', x, { out: c, bias: false });
+  const query = g.pointwise('to_q', x, { out: c, bias: false, scale: size ** -0.5 });
   const [key, value] = g.split(g.pointwise('to_kv', x, { out: 2 * c, bias: false }), 1, [c, c]) as readonly Value[];
   const byHead = (map: Value): Value => g.reshape(map, [n, heads, size, h, w]);
   // [n, heads, lines, positions, size], of keys the last two exchanged.
   const tokens = along === 'rows' ? [0, 1, 3, 4, 2] : [0, 1, 4, 3, 2];
   const transposed = along === 'rows' ? [0, 1, 3, 2, 4] : [0, 1, 4, 2, 3];
-  const scores = g.matmul(g.transpose(byHead(query), tokens), g.mul(g.transpose(byHead(key!), transposed), size ** -0.5));
+  const scores = g.matmul(g.transpose(byHead(query), tokens), g.transpose(byHead(key!), transposed));
   const attended = g.matmul(g.softmax(scores, 4), g.transpose(byHead(value!), tokens));
   const back = along === 'rows' ? [0, 1, 4, 2, 3] : [0, 1, 4, 3, 2];
   return g.pointwise('to_out', g.reshape(g.transpose(attended, back), [n, c, h, w]), { out: c });

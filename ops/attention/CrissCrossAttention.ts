@@ -1,7 +1,7 @@
 import { defineModule, nominal } from '../../compiler/module.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { Extent } from '../../compiler/ir/extent.js';
-import type { Value } from '../../compiler/ir/graph.js';
+import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import { bottleneck } from './SE.js';
 
 /** Query and key channels: one eighth. */
@@ -18,7 +18,7 @@ export const CrissCrossAttention = defineModule({
     const inner = bottleneck(c, REDUCTION);
     const query = g.conv2d('query_conv', x, { out: inner });
     const key = g.conv2d('key_conv', x, { out: inner });
-    const value = g.conv2d('value_conv', x, { out: c });
+    const value = g.conv2d('value_conv', x, { out: c, scale: g.param('gamma', [1]) });
 
     // Columns: [n, w, h, h′]; a position meets itself once, in its row.
     const vertical = g.add(g.matmul(g.transpose(query, [0, 3, 2, 1]), g.transpose(key, [0, 3, 1, 2])), noSelf(g, h));
@@ -30,7 +30,7 @@ export const CrissCrossAttention = defineModule({
     const fromColumn = g.matmul(g.transpose(down, [0, 2, 1, 3]), g.transpose(value, [0, 3, 2, 1]));
     const fromRow = g.matmul(across, g.transpose(value, [0, 2, 3, 1]));
     const joined = g.transpose(g.add(g.transpose(fromColumn, [0, 2, 1, 3]), fromRow), [0, 3, 1, 2]);
-    return g.add(g.mul(joined, g.param('gamma', [1])), x);
+    return g.add(joined as FeatureMap, x);
   },
 });
 export default CrissCrossAttention;

@@ -1,4 +1,5 @@
 import { defineModule } from '../../compiler/module.js';
+import type { ConvOptions } from '../../compiler/builder.js';
 import { mul } from '../../compiler/ir/extent.js';
 import { bottleneck } from './SE.js';
 
@@ -14,11 +15,11 @@ export const DANPositional = defineModule({
   build(g, x) {
     const [n, c, h, w] = x.shape;
     const inner = bottleneck(c, REDUCTION);
-    const flat = (name: string, out: number) => g.reshape(g.conv2d(name, x, { out }), [n, out, mul(h, w)]);
-    const [query, key, value] = [flat('query_conv', inner), flat('key_conv', inner), flat('value_conv', c)];
+    const flat = (name: string, options: ConvOptions) => g.reshape(g.conv2d(name, x, options), [n, options.out, mul(h, w)]);
+    const [query, key, value] = [flat('query_conv', { out: inner }), flat('key_conv', { out: inner }), flat('value_conv', { out: c, scale: g.param('gamma', [1]) })];
     const weights = g.softmax(g.matmul(g.transpose(query, [0, 2, 1]), key), 2, 'softmax');
     const attended = g.transpose(g.matmul(weights, g.transpose(value, [0, 2, 1])), [0, 2, 1]);
-    return g.add(g.mul(g.reshape(attended, [n, c, h, w]), g.param('gamma', [1])), x);
+    return g.add(g.reshape(attended, [n, c, h, w]), x);
   },
 });
 export default DANPositional;

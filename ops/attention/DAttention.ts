@@ -52,7 +52,7 @@ export const DAttention = defineModule({
     // [n, heads, c / heads, …], attention over the samples.
     const size = c / heads;
     const byHead = (map: FeatureMap): Value => g.reshape(map, [n, heads, size, mul(map.shape[2], map.shape[3])]);
-    const key = g.mul(byHead(g.conv2d('proj_k', samples, { out: c })), size ** -0.5);
+    const key = byHead(g.conv2d('proj_k', samples, { out: c, scale: size ** -0.5 }));
     const value = byHead(g.conv2d('proj_v', samples, { out: c }));
     const scores = g.matmul(g.transpose(byHead(query), [0, 1, 3, 2]), key);
     const bias = positions && use_pe && !dwc_pe ? positionBias(g, positions, options, [n, h, w]) : undefined;

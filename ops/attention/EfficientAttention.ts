@@ -45,8 +45,8 @@ function local(g: Builder, x: FeatureMap, index: number, { width, kernel, scale,
   const [query, key, value] = g.split(mixed, 1, [width, width, width]) as unknown as readonly [FeatureMap, FeatureMap, FeatureMap];
   const block = g.in('act_blocks').in(i).in('act_block');
   const hidden = block.conv2d('0', g.mul(query, key), { out: width });
-  const weights = block.conv2d('2', block.mul(hidden, block.sigmoid(hidden, '1')), { out: width });
-  return g.mul(g.tanh(g.mul(weights, scale)), value);
+  const weights = block.conv2d('2', block.mul(hidden, block.sigmoid(hidden, '1')), { out: width, scale });
+  return g.mul(g.tanh(weights), value);
 }
 
 /** softmax(Q Kᵀ / √d) V with keys and values of the averaged map: [n, heads · size, h, w]. */
@@ -55,11 +55,11 @@ function global(g: Builder, x: FeatureMap, { heads, size, window, bias }: { read
   const width = heads * size;
   const [rows, columns] = [windowsOf(h, window), windowsOf(w, window)];
   const positions = product([rows, columns, window, window]);
-  const query = g.transpose(g.reshapeAtRunTime(g.conv2d('global_q', x, { out: width, bias }), [n, heads, size, positions]), [0, 1, 3, 2]);
+  const query = g.transpose(g.reshapeAtRunTime(g.conv2d('global_q', x, { out: width, bias, scale: size ** -0.5 }), [n, heads, size, positions]), [0, 1, 3, 2]);
   if (window === 1) g.declare('avgpool');
   const averaged = window === 1 ? x : g.avgPool2d(x, window, 'avgpool');
   const [key, value] = g.split(g.conv2d('global_kv', averaged, { out: 2 * width, bias }), 1, [width, width]).map((part) => g.reshape(part, [n, heads, size, mul(rows, columns)]));
-  const weights = g.softmax(g.matmul(query, g.mul(key!, size ** -0.5)), 3);
+  const weights = g.softmax(g.matmul(query, key!), 3);
   const attended = g.transpose(g.matmul(weights, g.transpose(value!, [0, 1, 3, 2])), [0, 1, 3, 2]);
   return g.reshapeAtRunTime(attended, [n, width, h, w]);
 }

@@ -1,7 +1,7 @@
 import { channels, defineModule, int } from '../../compiler/module.js';
 import { Problem } from '../../compiler/errors.js';
 import { mul } from '../../compiler/ir/extent.js';
-import { viewOf, type FeatureMap } from '../../compiler/ir/graph.js';
+import type { FeatureMap } from '../../compiler/ir/graph.js';
 import { channelShuffle } from '../custom/ChannelShuffle.js';
 
 export const ShuffleAttention = defineModule({
@@ -24,7 +24,7 @@ export const ShuffleAttention = defineModule({
     const [cweight, cbias, sweight, sbias] = (['cweight', 'cbias', 'sweight', 'sbias'] as const).map((name) => g.param(name, [1, half, 1, 1]));
     const byChannel = g.mul(first, g.sigmoid(g.add(g.mul(g.globalAvgPool(first, 'avg_pool'), cweight!), cbias!)));
     // sweight · (γ x̂ + β) + sbias
-    const [weight, bias] = [viewOf(sweight!, [half]), viewOf(sbias!, [half])];
+    const [weight, bias] = [g.reshape(sweight!, [half]), g.reshape(sbias!, [half])];
     const normal = g.groupNorm('gn', second, half, (gain, shift) => [g.mul(gain, weight), g.add(g.mul(shift, weight), bias)]);
     const byPosition = g.mul(second, g.sigmoid(normal));
     return channelShuffle(g, g.reshape(g.concat([byChannel, byPosition], 1), [n, c, h, w]), 2);

@@ -41,7 +41,7 @@ export default SplAtConv2d;
 function weights(g: Builder, scores: FeatureMap, { out, groups, radix }: { readonly out: number; readonly groups: number; readonly radix: number }): readonly Value[] {
   if (radix === 1) return [g.sigmoid(scores)];
   const n = scores.shape[0];
-  const byPart = groups === 1 ? scores : g.transpose(g.reshape(scores, [n, groups, radix, out / groups]), [0, 2, 1, 3]);
-  const shares = g.softmax(g.reshape(byPart, [n, radix, out]), 1);
+  const byPart = groups === 1 ? g.reshape(scores, [n, radix, 1, out]) : g.transpose(g.reshape(scores, [n, groups, radix, out / groups]), [0, 2, 1, 3]);
+  const shares = g.softmax(byPart, 1);
   return g.split(g.reshape(shares, [n, out * radix, 1, 1]), 1, Array.from({ length: radix }, () => out));
 }

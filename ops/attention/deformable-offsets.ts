@@ -2,7 +2,7 @@
 import type { Builder } from '../../compiler/builder.js';
 import { Problem } from '../../compiler/errors.js';
 import { mul, sub, type Extent } from '../../compiler/ir/extent.js';
-import { viewOf, type FeatureMap, type Value } from '../../compiler/ir/graph.js';
+import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 
 export interface OffsetOptions {
   readonly n_groups: number;
@@ -24,7 +24,7 @@ export function offsetsOf(g: Builder, query: FeatureMap, { n_groups: groups, str
   layers.declare('1');
   const normal = layers.unary('Gelu', layers.layerNorm('1.norm', g.transpose(mixed, [0, 2, 3, 1])), '2');
   // The 1×1 convolution gives y, x; its rows are turned round and it is applied where the channels are last.
-  const weight = g.gather(viewOf(layers.param('3.weight', [2, width, 1, 1]), [2, width]), 0, [1, 0]);
+  const weight = g.gather(g.reshape(layers.param('3.weight', [2, width, 1, 1]), [2, width]), 0, [1, 0]);
   const offsets = layers.matmul(normal, g.transpose(weight, [1, 0]), '3');
   return offset_range_factor < 0 || no_off ? offsets : g.mul(g.tanh(offsets), reach(g, offsets.shape[1]!, offsets.shape[2]!, offset_range_factor));
 }

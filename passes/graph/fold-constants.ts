@@ -28,8 +28,8 @@ export const foldConstants: Pass = {
 type Static = TensorType<readonly number[]>;
 
 function foldedOf(node: OpNode): readonly Value[] | undefined {
-  if (!node.outputs.every(small)) return undefined;
-  if (node.inputs.every(known)) return computed(node);
+  if (!node.outputs.every(({ shape }) => isStatic(shape))) return undefined;
+  if (node.inputs.every(known)) return node.outputs.every(small) ? computed(node) : undefined;
   return node.inputs.every((value) => value.kind === 'constant' || value.kind === 'param') ? derived(node) : undefined;
 }
 
@@ -48,10 +48,12 @@ function derived(node: OpNode): readonly Param[] | undefined {
   const [x] = node.inputs;
   const [y] = node.outputs as readonly Static[];
   if (VIEWS.has(node.op) && x?.kind === 'param') return [viewOf(x, y!.shape)];
+  const scaled = scaledParam(node);
+  if (scaled) return [scaled];
   // A file of repeated weights is no gain.
   const grows = elements(y!.shape) > Math.max(...node.inputs.map(({ shape }) => elements(shape as readonly number[])));
-  if (!row.fold || node.outputs.length !== 1 || grows) return undefined;
-  const key = node.scope === '' ? node.op : `${node.scope}/${node.op}`;
+  if (!row.fold || node.outputs.length !== 1 || grows || !small(y!)) return undefined;
+  const { key } = node.inputs.find((value) => value.kind === 'param')!;
   return [{ kind: 'param', key, kept: false, dtype: y!.dtype, shape: y!.shape, read: computedOnce(() => row.fold!(node.inputs.map(toConstant).map(wide), node.attrs, wide(y!))!, y!) }];
 }
 
@@ -59,6 +61,18 @@ function derived(node: OpNode): readonly Param[] | undefined {
 const wide = <T extends TensorType>(type: T): T => (type.dtype === 'float16' ? { ...type, dtype: 'float32' } : type);
 
 const VIEWS: ReadonlySet<string> = new Set(['Reshape', 'Squeeze', 'Unsqueeze']);
+
+/** A parameter times a scalar, chunk by chunk: its size does not matter. */
+function scaledParam({ op, inputs }: OpNode): Param | undefined {
+  const [weight, factor] = inputs;
+  if (op !== 'Mul' || weight?.kind !== 'param' || !factor || factor.shape.some((size) => size !== 1) || factor.shape.length > weight.shape.length) return undefined;
+  const read: Read = (into, at) => {
+    weight.read(into, at);
+    const [scale] = toConstant(factor).data as readonly [number] | Float32Array;
+    for (let i = 0; i < into.length; i++) into[i]! *= scale!;
+  };
+  return { ...weight, kept: false, read };
+}
 
 /** Holds the numbers from the first chunk to the last. */
 function computedOnce(compute: () => ArrayLike<number>, { shape }: Static): Read {
