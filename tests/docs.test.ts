@@ -4,11 +4,17 @@ import { expect, test } from '@jest/globals';
 import { modulesMarkdown } from '../cli/modules.js';
 import { errorCodes } from '../compiler/errors.js';
 import { listModules } from '../compiler/node/modules.js';
+import { exportersMarkdown } from './module-texts.js';
 import { graphPasses } from '../passes/index.js';
 
 test('the README’s table of modules is the one that `yolonnx modules --markdown` prints', async () => {
   const table = /<!-- modules -->\n([^]*?)\n<!-- \/modules -->/.exec(readFileSync('README.md', 'utf8'))?.[1];
   expect(table).toBe(modulesMarkdown(await listModules()));
+});
+
+test('the README’s table of exporters is the measured one', async () => {
+  const table = /<!-- exporters -->\n([^]*?)\n<!-- \/exporters -->/.exec(readFileSync('README.md', 'utf8'))?.[1];
+  expect(table).toBe(await exportersMarkdown());
 });
 
 test('passes/README.md names every pass in its order', () => {

@@ -5,9 +5,12 @@ import type { Family } from '../compiler/ir/network.js';
 import type { AnyModule } from '../compiler/module.js';
 import { dialectOf, namesOf, resolve } from '../compiler/yaml/dialects.js';
 import { library } from '../ops/index.js';
+import { seededInput } from '../compiler/weights/seeded.js';
 import { sourceOf } from './front-end.js';
+import { sizeOf, type Numbers } from './graphs.js';
 
-export type MapSize = readonly [batch: number, channels: number, height: number, width: number];
+/** [batch, channels, height, width]; of operators any shape. */
+export type MapSize = readonly number[];
 
 export interface Example extends ModuleOptions {
   /** The module's file, which is not always the yaml's name. */
@@ -26,7 +29,7 @@ async function exampleOf(file: string): Promise<Example> {
     if (module === undefined) continue;
     const definition = await library.load(file);
     const { inputs, args, n = 1 } = definition.example;
-    return { file, family, module, definition, args, repeats: n, inputs: inputs as readonly MapSize[] };
+    return { file, family, module, definition, args, repeats: n, inputs };
   }
   throw new Error(`no yaml can name the module ${file}`);
 }
@@ -39,6 +42,25 @@ async function loadExamples(): Promise<Example[]> {
 }
 
 export const examples: readonly Example[] = await loadExamples();
+
+/** Numbers that a module can be run on: in [-1, 1), and for what takes positive definite matrices, such. */
+export function numbersFor({ file }: Example, shapes: readonly (readonly number[])[], seed: number): Numbers[] {
+  return shapes.map((shape, i) => {
+    const data = new Float32Array(sizeOf(shape));
+    seededInput(`x${i}`, seed, 'map')(data, 0);
+    return { shape, data: file === 'Sqrtm' ? positiveDefinite(data, shape.at(-1)!) : data };
+  });
+}
+
+/** A Aᵀ / n + I for every matrix A [n, n]. */
+function positiveDefinite(data: Float32Array, n: number): Float32Array {
+  return data.map((_, at) => {
+    const [matrix, row, column] = [Math.floor(at / (n * n)) * n * n, Math.floor(at / n) % n, at % n];
+    let sum = 0;
+    for (let k = 0; k < n; k++) sum += data[matrix + row * n + k]! * data[matrix + column * n + k]!;
+    return sum / n + (row === column ? 1 : 0);
+  });
+}
 
 /** The example's graph as recorded, before any pass, and after all that were asked for. */
 export async function exampleGraphs(example: ModuleOptions): Promise<{ recorded: Graph; lowered: Graph }> {

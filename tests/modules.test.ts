@@ -4,25 +4,21 @@ import { compile } from '../compiler/index.js';
 import { findModule, listModules } from '../compiler/node/modules.js';
 import { dialectOf, namesOf, resolve } from '../compiler/yaml/dialects.js';
 import { library } from '../ops/index.js';
-import { examples } from './examples.js';
-import { runModel, sizeOf } from './graphs.js';
+import { examples, numbersFor } from './examples.js';
+import { runModel } from './graphs.js';
 import { problemOfAsync } from './made-files.js';
-import { seededInput } from '../compiler/weights/seeded.js';
 
 // Jest runs what tsc wrote; the sources lie beside it.
 const sources = 'ops';
 const folders = readdirSync(sources, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
 
-describe.each(examples.map((example) => [example.file, example] as const))('%s', (_, { module, args, inputs, repeats, family, definition }) => {
+describe.each(examples.map((example) => [example.file, example] as const))('%s', (_, example) => {
+  const { module, args, inputs, repeats, family, definition } = example;
+
   test('its example compiles, and computes finite numbers that depend on the input', async () => {
     const { model, outputs, warnings } = await compile({ module: { module, args, inputs, family, ...(repeats === undefined ? {} : { repeats }) } });
     expect(warnings).toEqual([]);
-    const run = async (seed: number): Promise<Awaited<ReturnType<typeof runModel>>> =>
-      runModel(model!, inputs.map((shape, i) => {
-        const data = new Float32Array(sizeOf(shape));
-        seededInput(`x${i}`, seed, 'map')(data, 0);
-        return { shape, data };
-      }));
+    const run = async (seed: number): Promise<Awaited<ReturnType<typeof runModel>>> => runModel(model!, numbersFor(example, inputs, seed));
     const [first, second] = [await run(0), await run(1)];
     expect(first.map(({ shape }) => shape)).toEqual(outputs.map(({ shape }) => shape));
     for (const [i, { data }] of first.entries()) {
@@ -75,7 +71,8 @@ describe('the listing', () => {
   test('names what either family may name, once', async () => {
     const entries = await listModules();
     const names = new Set((['yolov5', 'ultralytics'] as const).flatMap((family) => namesOf(dialectOf({ family }), library.names)));
-    expect(new Set(entries.map(({ name }) => name))).toEqual(names);
+    const listed = entries.flatMap(({ name, aliases }) => [name, ...aliases]);
+    expect(new Set(listed)).toEqual(names);
     expect(entries.map(({ name }) => name)).toEqual(entries.map(({ name }) => name).sort((a, b) => a.localeCompare(b, 'en')));
     for (const { name, families, usage, args, leastOpset, doc } of entries) {
       expect(families.length).toBeGreaterThan(0);

@@ -21,8 +21,8 @@ export interface Case {
   readonly build: (g: Recorder, x: readonly (Input | Value)[], sizes: Sizes) => readonly Value[];
   /** From the inputs' numbers, and parameters by key. */
   readonly expect: (x: readonly Numbers[], param: (key: string, shape: readonly number[]) => Numbers) => readonly Numbers[];
-  /** What the numbers in [-1, 1) become before they are used. */
-  readonly domain?: (value: number) => number;
+  /** What the numbers in [-1, 1) become before they are used; `input` counts from 0. */
+  readonly domain?: (value: number, input: number) => number;
 }
 
 export const cases: Case[] = [];
@@ -38,16 +38,24 @@ const unary = {
   Abs: Math.abs, Neg: (x) => -x, Relu: (x) => Math.max(x, 0), Exp: Math.exp, Tanh: Math.tanh, Sigmoid: (x) => 1 / (1 + Math.exp(-x)),
   Softplus: (x) => Math.log1p(Math.exp(x)), Erf: plain.erf, HardSwish: (x) => (x * Math.min(Math.max(x + 3, 0), 6)) / 6,
   Mish: (x) => x * Math.tanh(Math.log1p(Math.exp(x))), Gelu: (x) => (x * (1 + plain.erf(x / Math.SQRT2))) / 2, Identity: (x) => x,
+  Floor: Math.floor, Sign: Math.sign,
 } as const satisfies Partial<Record<OpName, (x: number) => number>>;
 
 for (const [op, f] of Object.entries(unary) as [keyof typeof unary, (x: number) => number][]) {
   define(op, 'of a map', { inputs: map4, domain: wide, build: (g, [x]) => g.op(op, [x!], {}), expect: ([x]) => [plain.map(x!, f)] });
 }
-for (const [op, f] of [['Sqrt', Math.sqrt], ['Reciprocal', (x: number) => 1 / x]] as const) {
+for (const [op, f] of [['Sqrt', Math.sqrt], ['Log', Math.log], ['Reciprocal', (x: number) => 1 / x]] as const) {
   define(op, 'of positive numbers', { inputs: map4, domain: (x) => x + 1.25, build: (g, [x]) => g.op(op, [x!], {}), expect: ([x]) => [plain.map(x!, f)] });
 }
 
-const binary = { Add: (a, b) => a + b, Sub: (a, b) => a - b, Mul: (a, b) => a * b, Div: (a, b) => a / b } as const satisfies Partial<Record<OpName, (a: number, b: number) => number>>;
+/** Halves and whole numbers, some of them 0. */
+const halves = (value: number): number => Math.round(8 * value) / 2;
+for (const [op, f] of [['Round', plain.roundEven], ['Floor', Math.floor], ['Sign', Math.sign]] as const) {
+  define(op, 'of halves', { inputs: map4, domain: halves, build: (g, [x]) => g.op(op, [x!], {}), expect: ([x]) => [plain.map(x!, f)] });
+}
+define('Round', 'of a map', { inputs: map4, domain: wide, build: (g, [x]) => g.op('Round', [x!], {}), expect: ([x]) => [plain.map(x!, plain.roundEven)] });
+
+const binary = { Add: (a, b) => a + b, Sub: (a, b) => a - b, Mul: (a, b) => a * b, Div: (a, b) => a / b, Min: Math.min, Max: Math.max } as const satisfies Partial<Record<OpName, (a: number, b: number) => number>>;
 const shapes: readonly [string, (sizes: Sizes) => readonly (readonly Extent[])[]][] = [
   ['of equal shapes', ({ n, h }) => [[n, 3, h], [n, 3, h]]],
   ['of a map and a vector of channels', ({ n, h, w }) => [[n, 3, h, w], [3, 1, 1]]],
@@ -59,9 +67,31 @@ for (const [op, f] of Object.entries(binary) as [keyof typeof binary, (a: number
     const domain = op === 'Div' ? (x: number): number => x + 1.5 : wide;
     define(op, about, { inputs: (sizes) => of(sizes).map((shape) => ({ shape })), domain, build: (g, x) => g.op(op, x, {}), expect: ([a, b]) => [plain.zip(a!, b!, f)] });
   }
+  if (op === 'Min' || op === 'Max') continue; // of floats only below opset 12
   const whole = (a: number, b: number): number => Math.trunc(f(a, b));
   const domain = op === 'Div' ? (x: number): number => 2 * x + 9 : wide;
   define(op, 'of integers', { inputs: ({ n, h }) => [{ dtype: 'int64', shape: [n, h] }, { dtype: 'int64', shape: [h] }], domain, build: (g, x) => g.op(op, x, {}), expect: ([a, b]) => [plain.zip(a!, b!, whole)] });
+}
+
+for (const [about, of] of shapes) {
+  define('Equal', about, { inputs: (sizes) => of(sizes).map((shape) => ({ shape })), domain: halves, build: (g, x) => g.op('Equal', x, {}), expect: ([a, b]) => [plain.zip(a!, b!, (p, q) => Number(p === q))] });
+}
+for (const dtype of ['int64', 'bool'] as const) {
+  define('Equal', `of ${dtype}`, { inputs: ({ n, h }) => [{ dtype, shape: [n, h] }, { dtype, shape: [h] }], build: (g, x) => g.op('Equal', x, {}), expect: ([a, b]) => [plain.zip(a!, b!, (p, q) => Number(p === q))] });
+}
+const choices: readonly [string, InputType['dtype'] & string, (sizes: Sizes) => readonly (readonly Extent[])[]][] = [
+  ['of equal shapes', 'float32', ({ n, h }) => [[n, 3, h], [n, 3, h], [n, 3, h]]],
+  ['of a mask and maps', 'float32', ({ n, h, w }) => [[h, w], [n, 3, h, w], [n, 3, h, w]]],
+  ['of a map and a scalar', 'float32', ({ n, h, w }) => [[n, 1, h, w], [n, 3, h, w], []]],
+  ['of a column, a row and a batch', 'float32', ({ n, h, w }) => [[h, 1], [w], [n, 1, 1]]],
+  ['of integers', 'int64', ({ n, h }) => [[n, h], [h], [n, h]]],
+];
+for (const [about, dtype, of] of choices) {
+  define('Where', about, {
+    inputs: (sizes) => of(sizes).map((shape, i) => ({ dtype: i === 0 ? 'bool' : dtype, shape })),
+    build: (g, x) => g.op('Where', x, {}),
+    expect: ([condition, a, b]) => [plain.where(condition!, a!, b!)],
+  });
 }
 
 define('LeakyRelu', 'slope 0.1', { inputs: map4, build: (g, [x]) => g.op('LeakyRelu', [x!], { alpha: 0.1 }), expect: ([x]) => [plain.map(x!, (v) => (v < 0 ? Math.fround(0.1) * v : v))] });
@@ -92,12 +122,43 @@ define('Conv', 'one dimension', {
   build: (g, [x]) => g.op('Conv', [x!, g.param('weight', [4, 3, 3])], { ...line, group: 1 }),
   expect: ([x], param) => [plain.conv(x!, param('weight', [4, 3, 3]), undefined, { ...line, group: 1 })],
 });
+const averages = {
+  'kernel 2 by 3, side by side': { kernel: [2, 3], strides: [2, 3] },
+  'kernel 3, strides 1 and 2': { kernel: [3, 3], strides: [1, 2] },
+  'kernel 1 by 2, cells left out': { kernel: [1, 2], strides: [2, 3] },
+} as const;
+for (const [about, window] of Object.entries(averages)) {
+  define('AveragePool', about, { inputs: map4, build: (g, [x]) => g.op('AveragePool', [x!], window), expect: ([x]) => [plain.averagePool(x!, window)] });
+}
+define('AveragePool', 'one dimension', { inputs: one(({ n, w }) => [n, 3, w]), build: (g, [x]) => g.op('AveragePool', [x!], { kernel: [2], strides: [2] }), expect: ([x]) => [plain.averagePool(x!, { kernel: [2], strides: [2] })] });
+
+const transposed = {
+  'kernel 2, side by side': { kernel: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0] },
+  'kernel 3 by 4, overlaps, uneven padding': { kernel: [3, 4], strides: [1, 2], pads: [1, 0, 2, 1] },
+  'kernel 1 by 2, gaps': { kernel: [1, 2], strides: [2, 3], pads: [0, 0, 0, 0] },
+} as const;
+for (const [about, window] of Object.entries(transposed)) {
+  for (const group of [1, 3]) {
+    const shape = [6, 12 / group, ...window.kernel];
+    define('ConvTranspose', `${about}, ${group} groups`, {
+      inputs: map4,
+      build: (g, [x]) => g.op('ConvTranspose', [x!, g.param('weight', shape), ...(group === 1 ? [g.param('bias', [12])] : [])], { ...window, group }),
+      expect: ([x], param) => [plain.convTranspose(x!, param('weight', shape), group === 1 ? param('bias', [12]) : undefined, { ...window, group })],
+    });
+  }
+}
+const wideLine = { kernel: [3], strides: [2], pads: [1, 1], group: 1 };
+define('ConvTranspose', 'one dimension', {
+  inputs: one(({ n, w }) => [n, 3, w]),
+  build: (g, [x]) => g.op('ConvTranspose', [x!, g.param('weight', [3, 4, 3])], wideLine),
+  expect: ([x], param) => [plain.convTranspose(x!, param('weight', [3, 4, 3]), undefined, wideLine)],
+});
 define('GlobalAveragePool', 'of a map', { inputs: map4, build: (g, [x]) => g.op('GlobalAveragePool', [x!], {}), expect: ([x]) => [plain.reduce(x!, [2, 3], true, plain.mean)] });
 define('GlobalMaxPool', 'of a map', { inputs: map4, build: (g, [x]) => g.op('GlobalMaxPool', [x!], {}), expect: ([x]) => [plain.reduce(x!, [2, 3], true, plain.largest)] });
 
 // --- reductions, products, normalizations --------------------------------------------------------------------------
 
-for (const [op, f] of [['ReduceMean', plain.mean], ['ReduceMax', plain.largest], ['ReduceSum', plain.sum]] as const) {
+for (const [op, f] of [['ReduceMean', plain.mean], ['ReduceMax', plain.largest], ['ReduceSum', plain.sum], ['ReduceL2', plain.norm]] as const) {
   for (const [axes, keepdims] of [[[1], true], [[2, 3], true], [[0, 2], false], [[3], false]] as const) {
     define(op, `axes ${axes.join(', ')}${keepdims ? ' kept' : ''}`, { inputs: map4, build: (g, [x]) => g.op(op, [x!], { axes, keepdims }), expect: ([x]) => [plain.reduce(x!, axes, keepdims, f)] });
   }
@@ -158,6 +219,11 @@ const reshapes: readonly [string, (sizes: Sizes) => readonly Extent[]][] = [
   ['no open size at its place, two computed', ({ n, h, w }) => [1, mul(2, n), mul(3, h), w]],
 ];
 for (const [about, target] of reshapes) define('Reshape', about, { inputs: map4, build: (g, [x], sizes) => g.op('Reshape', [x!], { shape: target(sizes) }), expect: ([x]) => [{ shape: target(VALUES) as number[], data: x!.data }] });
+define('Reshape', 'sizes that fit where the map allows it', {
+  inputs: map4,
+  build: (g, [x], { n, h, w }) => g.op('Reshape', [x!], { shape: [n, 3, mul(2, floorDiv(h, 5)), 5, w], atRunTime: true }),
+  expect: ([x]) => [{ shape: [2, 3, 2, 5, 6], data: x!.data }],
+});
 for (const perm of [[0, 2, 3, 1], [3, 1, 0, 2]]) define('Transpose', perm.join(', '), { inputs: map4, build: (g, [x]) => g.op('Transpose', [x!], { perm }), expect: ([x]) => [plain.transpose(x!, perm)] });
 define('Unsqueeze', 'front and back', { inputs: one(({ n, h }) => [n, h]), build: (g, [x]) => g.op('Unsqueeze', [x!], { axes: [0, 3] }), expect: ([x]) => [{ shape: [1, 2, 5, 1], data: x!.data }] });
 define('Squeeze', 'two axes', { inputs: one(({ h, w }) => [1, h, 1, w]), build: (g, [x]) => g.op('Squeeze', [x!], { axes: [0, 2] }), expect: ([x]) => [{ shape: [5, 6], data: x!.data }] });
@@ -167,6 +233,61 @@ for (const [mode, alignCorners] of [['nearest', false], ['bilinear', false], ['b
   for (const scales of [[2, 2], [3, 1]] as const) {
     define('Resize', `${mode}${alignCorners ? ' with aligned corners' : ''} by ${scales.join(' and ')}`, { inputs: map4, build: (g, [x]) => g.op('Resize', [x!], { scales, mode, alignCorners }), expect: ([x]) => [plain.resize(x!, scales, mode, alignCorners)] });
   }
+}
+const places: readonly [string, number, (sizes: Sizes) => readonly Extent[]][] = [
+  ['at a vector of channels', 1, () => [4]],
+  ['at an open number of rows', 2, ({ w }) => [w]],
+  ['at a table of columns', 3, ({ n, h }) => [n, h]],
+  ['at one channel', 1, () => []],
+];
+for (const [about, axis, of] of places) {
+  define('Gather', about, {
+    inputs: (s) => [{ shape: [s.n, 6, s.h, s.w] }, { dtype: 'int64', shape: of(s) }],
+    domain: (x, input) => (input === 0 ? x : Math.abs(x)), // 0 to 4: every axis is longer
+    build: (g, x) => g.op('Gather', x, { axis }),
+    expect: ([x, indices]) => [plain.gather(x!, indices!, axis)],
+  });
+}
+define('Gather', 'of integers, first axis', { inputs: ({ h }) => [{ dtype: 'int64', shape: [h] }, { dtype: 'int64', shape: [h, 2] }], domain: Math.abs, build: (g, x) => g.op('Gather', x, { axis: 0 }), expect: ([x, indices]) => [plain.gather(x!, indices!, 0)] });
+for (const [about, pads] of [['around maps', [0, 0, 1, 1, 0, 0, 1, 1]], ['every axis, uneven', [1, 0, 0, 3, 0, 2, 1, 0]], ['nothing', [0, 0, 0, 0, 0, 0, 0, 0]]] as const) {
+  define('Pad', about, { inputs: map4, build: (g, [x]) => g.op('Pad', [x!], { pads }), expect: ([x]) => [plain.pad(x!, pads)] });
+}
+define('Pad', 'of a vector', { inputs: one(({ h }) => [h]), build: (g, [x]) => g.op('Pad', [x!], { pads: [2, 1] }), expect: ([x]) => [plain.pad(x!, [2, 1])] });
+
+/**
+ * Positions with few bits, so that float32 holds every step on the way to a cell exactly: borders (±1), edges and
+ * centres of cells, halves between them, outside, far outside. Further out than the border none is half a cell off:
+ * onnxruntime rounds before it mirrors there, PyTorch after.
+ */
+const along = [-1000.125, -3.375, -1.625, -1.125, -1, -0.875, -0.5, -0.125, 0, 0.25, 0.5, 0.75, 1, 1.25, 2.375, 77.75];
+const chosen = along.flatMap((y) => along.flatMap((x) => [x, y]));
+const padded = ['zeros', 'border', 'reflection'] as const;
+for (const mode of ['bilinear', 'nearest'] as const) {
+  for (const padding of padded) {
+    for (const alignCorners of [false, true]) {
+      const sampling = { mode, padding, alignCorners };
+      const about = `${mode}, ${padding}${alignCorners ? ', aligned corners' : ''}`;
+      define('GridSample', `${about}, positions of one's choice`, {
+        inputs: map4,
+        build: (g, [x], { n }) => g.op('GridSample', [x!, g.expand(g.constant(chosen, [1, 16, 16, 2]), [n, 16, 16, 2])], sampling),
+        expect: ([x]) => [plain.gridSample(x!, plain.tabulate([2, 16, 16, 2], ([, i, j, k]) => chosen[32 * i! + 2 * j! + k!]!), sampling)],
+      });
+      define('GridSample', `${about}, a grid of open size`, {
+        inputs: ({ n, h, w }) => [{ shape: [n, 3, h, w] }, { shape: [n, w, mul(2, h), 2] }],
+        domain: (x, input) => (input === 0 ? x : (2 * Math.round(96 * x) + 1) / 128), // to ±1.5, on no border or half of a cell
+        build: (g, x) => g.op('GridSample', x, sampling),
+        expect: ([x, grid]) => [plain.gridSample(x!, grid!, sampling)],
+      });
+    }
+  }
+}
+for (const padding of padded) {
+  define('GridSample', `of one cell, ${padding}`, {
+    inputs: ({ n, h }) => [{ shape: [n, 2, 1, 1] }, { shape: [n, h, 3, 2] }],
+    domain: (x, input) => (input === 0 ? x : Math.round(48 * x) / 16),
+    build: (g, x) => g.op('GridSample', x, { mode: 'bilinear', padding, alignCorners: false }),
+    expect: ([x, grid]) => [plain.gridSample(x!, grid!, { mode: 'bilinear', padding, alignCorners: false })],
+  });
 }
 define('Cast', 'to integers and back', { inputs: map4, domain: (x) => 9 * x, build: (g, [x]) => [...g.op('Cast', [x!], { to: 'int64' }), ...g.op('Cast', g.op('Cast', [x!], { to: 'int64' }), { to: 'float32' })], expect: ([x]) => [plain.map(x!, Math.trunc), plain.map(x!, Math.trunc)] });
 define('Cast', 'to truth values', { inputs: one(({ h }) => [h], 'int64'), build: (g, [x]) => g.op('Cast', [x!], { to: 'bool' }), expect: ([x]) => [plain.map(x!, (v) => Number(v !== 0))] });

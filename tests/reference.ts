@@ -18,7 +18,9 @@ export function tabulate(shape: readonly number[], f: (index: Index) => number):
   return { shape, data };
 }
 
-export const at = ({ shape, data }: Numbers, index: Index): number => data[shape.reduce((flat, size, axis) => flat * size + index[axis]!, 0)]!;
+const flatten = (shape: readonly number[], index: Index): number => shape.reduce((flat, size, axis) => flat * size + index[axis]!, 0);
+
+export const at = ({ shape, data }: Numbers, index: Index): number => data[flatten(shape, index)]!;
 
 export const map = (x: Numbers, f: (value: number) => number): Numbers => ({ shape: x.shape, data: Array.from(x.data, f) });
 
@@ -41,6 +43,7 @@ export function reduce(x: Numbers, axes: readonly number[], keep: boolean, f: (v
 
 export const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 export const mean = (values: readonly number[]): number => sum(values) / values.length;
+export const norm = (values: readonly number[]): number => Math.sqrt(sum(values.map((value) => value * value)));
 export const largest = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), -Infinity);
 
 export function softmax(x: Numbers, axis: number): Numbers {
@@ -58,6 +61,20 @@ export function matmul(a: Numbers, b: Numbers): Numbers {
     const [row, column] = [index[rank - 2]!, index[rank - 1]!];
     return sum(Array.from({ length: a.shape.at(-1)! }, (_, k) => pick(a, index, row, k) * pick(b, index, k, column)));
   });
+}
+
+/** condition ? a : b, with NumPy broadcasting of all three. */
+export function where(condition: Numbers, a: Numbers, b: Numbers): Numbers {
+  const picked = zip(condition, a, (yes, value) => (yes ? value : 0));
+  const others = zip(condition, b, (yes, value) => (yes ? 0 : value));
+  return zip(picked, others, (x, y) => x + y);
+}
+
+/** Halves go to the even integer. */
+export function roundEven(x: number): number {
+  const low = Math.floor(x);
+  if (x - low !== 0.5) return Math.round(x);
+  return low % 2 === 0 ? low : low + 1;
 }
 
 /** (x − E) / sqrt(Var + ε) over axes, times gain, plus bias; both are vectors along `channel`. */
@@ -118,6 +135,30 @@ export function conv(x: Numbers, w: Numbers, bias: Numbers | undefined, attrs: W
 
 export const maxPool = (x: Numbers, attrs: Window): Numbers => slide(x, x.shape[1]!, attrs, ([n, c], places) => largest(places.map(({ space }) => at(x, [n!, c!, ...space]))));
 
+export const averagePool = (x: Numbers, window: Pick<Window, 'kernel' | 'strides'>): Numbers =>
+  slide(x, x.shape[1]!, { ...window, pads: [...window.kernel, ...window.kernel].map(() => 0), dilations: window.kernel.map(() => 1) }, ([n, c], places) =>
+    mean(places.map(({ space }) => at(x, [n!, c!, ...space]))));
+
+/** Every element of x [n, c, …] adds itself times the kernel w [c, M / group, …] to the places below it; what falls on the padding is cut off. */
+export function convTranspose(x: Numbers, w: Numbers, bias: Numbers | undefined, { kernel, strides, pads, group }: Omit<Window, 'dilations'> & { readonly group: number }): Numbers {
+  const [n, c, ...space] = x.shape as [number, number, ...number[]];
+  const perGroup = w.shape[1]!;
+  const size = space.map((length, axis) => (length - 1) * strides[axis]! + kernel[axis]! - pads[axis]! - pads[axis + kernel.length]!);
+  const y = tabulate([n, perGroup * group, ...size], ([, m]) => bias?.data[m!] ?? 0);
+  const data = Array.from(y.data);
+  tabulate(x.shape, (from) => {
+    tabulate([perGroup, ...kernel], (k) => {
+      const place = k.slice(1).map((step, axis) => from[axis + 2]! * strides[axis]! - pads[axis]! + step);
+      if (place.some((i, axis) => i < 0 || i >= size[axis]!)) return 0;
+      const channel = Math.floor(from[1]! / (c / group)) * perGroup + k[0]!;
+      data[flatten(y.shape, [from[0]!, channel, ...place])]! += at(x, from) * at(w, [from[1]!, ...k]);
+      return 0;
+    });
+    return 0;
+  });
+  return { shape: y.shape, data };
+}
+
 export function concat(parts: readonly Numbers[], axis: number): Numbers {
   const total = sum(parts.map(({ shape }) => shape[axis]!));
   return tabulate(parts[0]!.shape.map((size, i) => (i === axis ? total : size)), (index) => {
@@ -132,6 +173,56 @@ export const slice = (x: Numbers, axis: number, start: number, end: number, step
 
 export const transpose = (x: Numbers, perm: readonly number[]): Numbers =>
   tabulate(perm.map((axis) => x.shape[axis]!), (index) => at(x, x.shape.map((_, axis) => index[perm.indexOf(axis)]!)));
+
+/** Zeros around x: begins of all axes, then ends. */
+export const pad = (x: Numbers, pads: readonly number[]): Numbers =>
+  tabulate(x.shape.map((size, axis) => size + pads[axis]! + pads[axis + x.shape.length]!), (index) => {
+    const from = index.map((i, axis) => i - pads[axis]!);
+    return from.every((i, axis) => i >= 0 && i < x.shape[axis]!) ? at(x, from) : 0;
+  });
+
+/** The parts of x at indices of an axis; the axes of the indices stand in its place. */
+export function gather(x: Numbers, indices: Numbers, axis: number): Numbers {
+  const rank = indices.shape.length;
+  return tabulate([...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], (index) => {
+    const chosen = at(indices, index.slice(axis, axis + rank));
+    return at(x, [...index.slice(0, axis), chosen, ...index.slice(axis + rank)]);
+  });
+}
+
+export interface Sampling {
+  readonly mode: 'bilinear' | 'nearest';
+  readonly padding: 'zeros' | 'border' | 'reflection';
+  readonly alignCorners: boolean;
+}
+
+/** PyTorch's grid_sample: -1 and 1 are the centres of the outer cells (aligned corners), or their edges. */
+export function gridSample(x: Numbers, grid: Numbers, { mode, padding, alignCorners }: Sampling): Numbers {
+  const [n, c, h, w] = x.shape as readonly [number, number, number, number];
+  const source = (position: number, size: number): number => {
+    const pixel = alignCorners ? ((position + 1) / 2) * (size - 1) : ((position + 1) * size - 1) / 2;
+    if (padding === 'zeros') return pixel;
+    const inside = padding === 'border' ? pixel : alignCorners ? mirror(pixel, 0, size - 1) : mirror(pixel, -0.5, size - 0.5);
+    return Math.min(Math.max(inside, 0), size - 1);
+  };
+  return tabulate([n, c, grid.shape[1]!, grid.shape[2]!], (index) => {
+    const [i, j, row, column] = index as readonly [number, number, number, number];
+    const [px, py] = [source(at(grid, [i, row, column, 0]), w), source(at(grid, [i, row, column, 1]), h)];
+    const cell = (y: number, z: number): number => (y >= 0 && y < h && z >= 0 && z < w ? at(x, [i, j, y, z]) : 0);
+    if (mode === 'nearest') return cell(roundEven(py), roundEven(px));
+    const [top, left] = [Math.floor(py), Math.floor(px)];
+    const [fy, fx] = [py - top, px - left];
+    return (1 - fy) * ((1 - fx) * cell(top, left) + fx * cell(top, left + 1)) + fy * ((1 - fx) * cell(top + 1, left) + fx * cell(top + 1, left + 1));
+  });
+}
+
+/** Thrown back at both ends until it is between them. */
+function mirror(x: number, low: number, high: number): number {
+  if (low === high) return low;
+  let inside = x;
+  while (inside < low || inside > high) inside = inside < low ? 2 * low - inside : 2 * high - inside;
+  return inside;
+}
 
 /** PyTorch's Upsample by factors. */
 export function resize(x: Numbers, [down, across]: readonly [number, number], mode: 'nearest' | 'bilinear', alignCorners: boolean): Numbers {

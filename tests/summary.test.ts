@@ -15,7 +15,7 @@ interface Recorded {
   readonly yaml: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly [index: number, from: number | readonly number[], n: number, params: number, module: string, args: readonly Literal[]])[];
-  readonly totals: { readonly layers: number; readonly parameters: number; readonly gflops: number };
+  readonly totals: { readonly layers: number; readonly parameters: number; readonly gflops: number | null };
 }
 
 const folder = 'fixtures/summaries';
@@ -35,7 +35,9 @@ test.each(files)('%s', async (file) => {
   // The packages print modules with their Python package, which is not the yaml's name.
   expect(summary.layers.map(({ index, from, n, params, args }) => [index, from, n, params, args])).toEqual(rows.map(([index, from, n, params, , args]) => [index, from, n, params, args]));
   expect(summary.layers.map(({ module }) => module.split('.').at(-1))).toEqual(rows.map(([, , , , module]) => module.split('.').at(-1)));
-  expect(summary.totals).toEqual({ layers: totals.layers, parameters: totals.parameters, gflops: Math.round(totals.gflops * 10) / 10 });
+  // Where the package cannot count (deformable attention on one cell), the true count is given.
+  const gflops = totals.gflops === null ? expect.any(Number) : Math.round(totals.gflops * 10) / 10;
+  expect(summary.totals).toEqual({ layers: totals.layers, parameters: totals.parameters, gflops });
 });
 
 /** Goldens of models tell what PyTorch counted: rows, parameters, modules, and GFLOPs where the package prints any. */

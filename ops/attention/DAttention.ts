@@ -1,10 +1,9 @@
 import { bool, defineModule, int, number, pair } from '../../compiler/module.js';
 import { Problem } from '../../compiler/errors.js';
-import { mul, type Extent } from '../../compiler/ir/extent.js';
-import type { Builder } from '../../compiler/builder.js';
+import { mul } from '../../compiler/ir/extent.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import { deformableSample } from '../custom/DeformableSample.js';
-import { offsetsOf, referencePoints } from './deformable-offsets.js';
+import { limited, offsetsOf, referencePoints, regularMeans } from './deformable-offsets.js';
 import { positionBias } from './deformable-bias.js';
 
 const SAMPLING = { mode: 'bilinear', padding: 'zeros', alignCorners: true } as const;
@@ -47,7 +46,7 @@ export const DAttention = defineModule({
     const [rows, columns] = [offsets.shape[1]!, offsets.shape[2]!];
     const positions = no_off ? undefined : limited(g, g.add(offsets, referencePoints(g, rows, columns)), options);
     const grouped = (): FeatureMap => g.reshape(x, [mul(n, groups), c / groups, h, w]);
-    const samples = positions ? g.reshape(deformableSample(g, grouped(), positions, SAMPLING), [n, c, rows, columns]) : regular(g, x, stride, [rows, columns]);
+    const samples = positions ? g.reshape(deformableSample(g, grouped(), positions, SAMPLING), [n, c, rows, columns]) : regularMeans(g, x, stride, [rows, columns]);
 
     // [n, heads, c / heads, …], attention over the samples.
     const size = c / heads;
@@ -63,21 +62,6 @@ export const DAttention = defineModule({
   },
 });
 export default DAttention;
-
-/** Without a reach of the offsets, positions end at the edge of the map. */
-const limited = (g: Builder, positions: Value, { offset_range_factor }: { readonly offset_range_factor: number }): Value => (offset_range_factor < 0 ? g.clip(positions, -1, 1) : positions);
-
-/** Means of the cells of the regular grid, of which there must be as many as there would be offsets. */
-function regular(g: Builder, x: FeatureMap, stride: number, [rows, columns]: readonly [Extent, Extent]): FeatureMap {
-  const [n, c] = x.shape;
-  const means = stride === 1 ? x : g.avgPool2d(x, stride);
-  const [, , h, w] = means.shape;
-  if (h === rows && w === columns) return means;
-  if ([h, w, rows, columns].every((size) => typeof size === 'number')) {
-    throw new Problem('bad-shape', `a stride of ${stride} makes ${String(h)} × ${String(w)} means, but ${String(rows)} × ${String(columns)} samples`, { help: 'Use a map that the stride divides, or a kernel of the stride’s size.' });
-  }
-  return g.reshapeAtRunTime(means, [n, c, rows, columns]);
-}
 
 interface Division {
   readonly n_heads: number;

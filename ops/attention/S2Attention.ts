@@ -28,7 +28,8 @@ export default S2Attention;
 function splitAttention(g: Builder, branches: Value, c: number): FeatureMap {
   const [n, , h, w] = branches.shape as FeatureMap['shape'];
   const stacked = g.reshape(branches, [n, BRANCHES, c, mul(h, w)]);
-  const total = g.reshape(g.sum(stacked, [1, 3]), [n, c]);
+  // Positions first: one sum over both axes loses a digit in onnxruntime.
+  const total = g.reshape(g.sum(g.sum(stacked, [3]), [1]), [n, c]);
   const hidden = g.unary('Gelu', g.linear('mlp1', total, { out: c, bias: false }), 'gelu');
   const scores = g.reshape(g.linear('mlp2', hidden, { out: BRANCHES * c, bias: false }), [n, BRANCHES, c, 1]);
   const joined = g.sum(g.mul(stacked, g.softmax(scores, 1, 'softmax')), [1]);

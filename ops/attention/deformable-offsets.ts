@@ -51,3 +51,18 @@ function grid(g: Builder, rows: Extent, columns: Extent, first: number): Value {
   const y = g.expand(g.reshape(scaled(rows), [1, rows, 1, 1]), [1, rows, columns, 1]);
   return g.concat([x, y], 3);
 }
+
+/** Without a reach of the offsets, positions end at the edge of the map. */
+export const limited = (g: Builder, positions: Value, { offset_range_factor }: Pick<OffsetOptions, 'offset_range_factor'>): Value => (offset_range_factor < 0 ? g.clip(positions, -1, 1) : positions);
+
+/** Means of the cells of the regular grid, of which there must be as many as there would be offsets. */
+export function regularMeans(g: Builder, x: FeatureMap, stride: number, [rows, columns]: readonly [Extent, Extent]): FeatureMap {
+  const [n, c] = x.shape;
+  const means = stride === 1 ? x : g.avgPool2d(x, stride);
+  const [, , h, w] = means.shape;
+  if (h === rows && w === columns) return means;
+  if ([h, w, rows, columns].every((size) => typeof size === 'number')) {
+    throw new Problem('bad-shape', `a stride of ${stride} makes ${String(h)} × ${String(w)} means, but ${String(rows)} × ${String(columns)} samples`, { help: 'Use a map that the stride divides, or a kernel of the stride’s size.' });
+  }
+  return g.reshapeAtRunTime(means, [n, c, rows, columns]);
+}
