@@ -3,7 +3,7 @@
  * first: in one table the types would go in a circle.
  */
 import type { Builder } from '../builder.js';
-import { add, known, mul, product, type Extent } from '../ir/extent.js';
+import { add, known, product, type Extent } from '../ir/extent.js';
 import { viewOf, type FeatureMap, type OpNode, type Value } from '../ir/graph.js';
 import type { AttrsOf, OpName } from './operators/index.js';
 
@@ -86,19 +86,18 @@ function sampleByGather(g: Builder, x: FeatureMap, grid: Value, { mode, padding,
   const [left, top] = mode === 'nearest' ? [px, py] : [g.unary('Floor', px), g.unary('Floor', py)];
 
   const whole = (size: Extent): Value => g.cast(g.size(size), 'int64');
-  const image = g.reshape(g.mul(g.cast(g.range(n), 'int64'), whole(mul(height, width))), [n, 1, 1, 1]);
-  const first = g.add(g.add(g.cast(left, 'int64'), g.mul(g.cast(top, 'int64'), whole(width))), image);
-  /** The cells some rows below and columns right of the first: [n, h', w', c]. */
-  const read = (below: number, right: number): Value => {
-    const offset = below === 0 ? g.constant([right], [], 'int64') : g.add(whole(width), g.constant([right], [], 'int64'));
-    const index = below + right === 0 ? first : g.add(first, offset);
-    return g.reshape(g.gather(cells, 0, g.reshape(index, [product([n, rows, columns])])), [n, rows, columns, c]);
-  };
-  if (mode === 'nearest') return g.transpose(read(0, 0), [0, 3, 1, 2]);
+  const one = g.constant([1], [], 'int64');
+  const row = whole(width);
+  const image = g.reshape(g.mul(g.cast(g.range(n), 'int64'), g.mul(whole(height), row)), [n, 1, 1, 1]);
+  const first = g.reshape(g.add(g.add(g.cast(left, 'int64'), g.mul(g.cast(top, 'int64'), row)), image), [n, rows, columns]);
+  /** Cells by index: [n, h', w', c]. */
+  const read = (index: Value): Value => g.gather(cells, 0, index);
+  if (mode === 'nearest') return g.transpose(read(first), [0, 3, 1, 2]);
+  const below = g.add(first, row);
   const [fx, fy] = [g.sub(px, left), g.sub(py, top)];
   const [gx, gy] = [g.sub(1, fx), g.sub(1, fy)] as readonly [Value, Value];
-  const parts = [[0, 0, gy, gx], [0, 1, gy, fx], [1, 0, fy, gx], [1, 1, fy, fx]] as const;
-  const weighted = parts.map(([below, right, a, b]): Value => g.mul(read(below, right), g.mul(a, b)));
+  const parts = [[first, gy, gx], [g.add(first, one), gy, fx], [below, fy, gx], [g.add(below, one), fy, fx]] as const;
+  const weighted = parts.map(([index, a, b]): Value => g.mul(read(index), g.mul(a, b)));
   return g.transpose(weighted.reduce((sum, part) => g.add(sum, part)), [0, 3, 1, 2]);
 }
 

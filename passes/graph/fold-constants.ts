@@ -52,9 +52,20 @@ function derived(node: OpNode): readonly Param[] | undefined {
   if (scaled) return [scaled];
   // A file of repeated weights is no gain.
   const grows = elements(y!.shape) > Math.max(...node.inputs.map(({ shape }) => elements(shape as readonly number[])));
-  if (!row.fold || node.outputs.length !== 1 || grows || !small(y!)) return undefined;
+  if (!row.fold || node.outputs.length !== 1 || grows || !small(y!) || !numeric(y!) || !indicesWithin(node)) return undefined;
   const { key } = node.inputs.find((value) => value.kind === 'param')!;
   return [{ kind: 'param', key, kept: false, dtype: y!.dtype, shape: y!.shape, read: computedOnce(() => row.fold!(node.inputs.map(toConstant).map(wide), node.attrs, wide(y!))!, y!) }];
+}
+
+/** Parameters are streamed as floating point numbers. */
+const numeric = ({ dtype }: TensorType): boolean => dtype === 'float32' || dtype === 'float16';
+
+/** Gather's rule folds plain indices only, which must be known now: the numbers are read later. */
+function indicesWithin({ op, inputs, attrs }: OpNode): boolean {
+  if (op !== 'Gather') return true;
+  const [x, indices] = inputs;
+  const size = x!.shape[attrs.axis] as number;
+  return indices!.kind === 'constant' && Array.from(indices!.data).every((index) => index >= 0 && index < size);
 }
 
 /** The precision in which tensors are read and computed; what is stored is rounded once. */

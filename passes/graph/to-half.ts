@@ -6,7 +6,7 @@ import type { Pass } from '../pass.js';
  * Float16 weights and arithmetic, with Casts where the precision changes:
  *
  *     positions (what Range, Size and tensors that are not trained flow into)  stay float32 up to the output,
- *         or up to where they become weights or features (Softmax, Sigmoid, Tanh, sampling, Gather)
+ *         or up to where they become weights or features (Softmax, Sigmoid, Tanh, sampling)
  *     Softmax, normalizations and sampling                                     compute in float32
  *     everything else                                                          computes in float16
  *
@@ -24,9 +24,9 @@ export const toHalf: Pass = {
 const FULL: ReadonlySet<OpName> = new Set(['Softmax', 'LayerNormalization', 'GroupNormalization', 'InstanceNormalization', 'BatchNormalization', 'GridSample'] as const);
 const SIZES: ReadonlySet<OpName> = new Set(['Range', 'Size'] as const);
 /** Where positions end: what comes out is a weight, or a feature found at a position. */
-const ENDS: ReadonlySet<OpName> = new Set(['Softmax', 'Sigmoid', 'Tanh', 'GridSample', 'Gather'] as const);
+const ENDS: ReadonlySet<OpName> = new Set(['Softmax', 'Sigmoid', 'Tanh', 'GridSample'] as const);
 
-/** What decides a node's precision: the indices of Gather do not. */
+/** What decides a node's precision and carries positions on: the indices of Gather do not. */
 const read = ({ op, inputs }: OpNode): readonly Value[] => (op === 'Gather' ? inputs.slice(0, 1) : inputs);
 
 class Conversion {

@@ -118,14 +118,15 @@ export const arrangement = {
   }),
   /**
    * x [n, c, h, w] at the positions of a grid [n, h', w', 2] (x, y from -1 to 1 across the map): [n, c, h', w'].
-   * PyTorch's grid_sample; halves round to even in mode `nearest`.
+   * PyTorch's grid_sample; halves round to even in mode `nearest`, where onnxruntime's own kernel differs beyond the
+   * border with `reflection`.
    */
   GridSample: row<GridSample>({
     since: 16,
     exactness: 'approximate',
     infer: (inputs) => {
       const [x, grid] = [operand(inputs, 0), operand(inputs, 1)];
-      if (x.shape.length !== 4 || grid.shape.length !== 4 || grid.shape[3] !== 2 || grid.shape[0] !== x.shape[0]) {
+      if (x.shape.length !== 4 || grid.shape.length !== 4 || grid.shape[3] !== 2 || grid.shape[0] !== x.shape[0] || grid.dtype !== x.dtype) {
         throw shapeProblem(`a map ${showShape(x.shape)} cannot be sampled on a grid ${showShape(grid.shape)}`);
       }
       return typed(x, [x.shape[0]!, x.shape[1]!, grid.shape[1]!, grid.shape[2]!]);

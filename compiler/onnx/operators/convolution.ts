@@ -68,8 +68,10 @@ export const convolution = {
     infer: (inputs, { kernel, strides, pads, group }) => {
       const [x, w] = [operand(inputs, 0), operand(inputs, 1)];
       const [c, perGroup] = [channelsOf(x), known(w.shape[1]!, 'channels per group')];
-      if (w.shape[0] !== c || c % group !== 0) throw shapeProblem(`a ConvTranspose with weight ${showShape(w.shape)} and ${group} groups does not take ${c} channels`);
+      const fits = w.shape[0] === c && c % group === 0 && kernel.every((size, i) => size === w.shape[i + 2]) && w.shape.length === kernel.length + 2;
+      if (!fits) throw shapeProblem(`a ConvTranspose with weight ${showShape(w.shape)} and ${group} groups does not take ${c} channels`);
       const sizes = spatial(x).map((size, i) => add(mul(add(size, -1), strides[i]!), kernel[i]! - pads[i]! - pads[i + kernel.length]!));
+      if (sizes.some((size) => typeof size === 'number' && size < 1)) throw shapeProblem(`pads of [${pads.join(', ')}] leave nothing of a map ${showShape(x.shape)}`);
       return [{ dtype: x.dtype, shape: [x.shape[0]!, perGroup * group, ...sizes] }];
     },
     macs: { when: 'leaf', count: ([x, w]) => elements(x!) * elements({ shape: w!.shape.slice(1) }) },

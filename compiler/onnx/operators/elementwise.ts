@@ -35,11 +35,14 @@ const binary = (f: (a: number, b: number) => number, exactness: Row<None>['exact
     fold: ([a, b], _, out) => broadcastBinary(a!, b!, out, f),
   });
 
+/** Of integers from opset 12 on. */
+const extremum = (f: (a: number, b: number) => number): Row<None> => ({ ...binary(f, 'exact'), since: (_: None, [a]: readonly Value[]) => (a?.dtype === 'int64' ? 12 : 8) });
+
 /** Truth values, one for every pair of elements. */
 const comparison = (f: (a: number, b: number) => boolean): Row<None> => ({
   ...binary((a, b) => Number(f(a, b)), 'exact'),
   since: 11,
-  infer: (inputs) => [{ dtype: 'bool', shape: broadcast(operand(inputs, 0).shape, operand(inputs, 1).shape) }],
+  infer: (inputs) => binary(() => 0).infer(inputs, {}).map(({ shape }) => ({ dtype: 'bool', shape })),
 });
 
 const same = (inputs: readonly Value[]) => [{ dtype: operand(inputs, 0).dtype, shape: operand(inputs, 0).shape }];
@@ -49,8 +52,8 @@ export const elementwise = {
   Sub: binary((a, b) => a - b),
   Mul: binary((a, b) => a * b),
   Div: binary((a, b) => a / b),
-  Min: binary(Math.min, 'exact'),
-  Max: binary(Math.max, 'exact'),
+  Min: extremum(Math.min),
+  Max: extremum(Math.max),
   Equal: comparison((a, b) => a === b),
   /** condition ? a : b, element by element. */
   Where: row<None>({
