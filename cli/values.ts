@@ -10,12 +10,13 @@ export function imageSize(text: string): readonly [number, number] {
 }
 
 /** `1x64x20x20` → [1, 64, 20, 20]. */
-export function inputShape(text: string): readonly [number, number, number, number] {
+export function inputShape(text: string): readonly number[] {
   const shape = text.split('x').map(Number);
-  if (shape.length !== 4 || shape.some((size) => !Number.isInteger(size) || size < 1 || size > 65_536)) {
+  // Operators have inputs of any rank; the compiler tells which rank a module reads.
+  if (shape.length < 2 || shape.length > 8 || shape.some((size) => !Number.isInteger(size) || size < 1 || size > 65_536)) {
     throw new Problem('bad-option', `--input must be batch x channels x height x width, got '${text}'`, { help: 'Write --input 1x64x20x20.' });
   }
-  return shape as unknown as readonly [number, number, number, number];
+  return shape;
 }
 
 /** `person,car`, or a file: one name a line, or a data yaml with `names:`. */
