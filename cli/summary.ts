@@ -39,5 +39,7 @@ function table({ layers, totals }: Summary): string {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
   const left = new Set([4, 5]);
   const line = (row: readonly string[]): string => row.map((cell, i) => (left.has(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ').trimEnd();
-  return `${[line(header), ...rows.map(line)].join('\n')}\n${totals.layers} layers, ${totals.parameters} parameters, ${totals.gflops.toFixed(1)} GFLOPs`;
+  return `${[line(header), ...rows.map(line)].join('\n')}\n${totals.layers} layers, ${totals.parameters} parameters, ${totals.gflops.toFixed(1)} GFLOPs${counted(totals)}`;
 }
+
+const counted = ({ gflopsCounted }: Summary['totals']): string => (gflopsCounted === undefined ? '' : ` as the package prints them (it scales a small image); ${gflopsCounted.toFixed(1)} counted at this size`);
