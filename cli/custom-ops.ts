@@ -30,5 +30,7 @@ export function customOpsFrom({ customOps, customDomain, customName = [] }: Cust
     if (operator === '' || name === '' || rest.length > 0) throw new Problem('bad-option', `--custom-name takes Operator=Name, got '${text}'`, { help: 'For example --custom-name Sqrtm=MatrixSqrt.' });
     return [operator, name];
   });
+  const twice = names.find(([operator], i) => names.findIndex(([other]) => other === operator) !== i);
+  if (twice) throw new Problem('bad-option', `--custom-name gives ${twice[0]} two names`);
   return { form: customOps, domain: customDomain, names: Object.fromEntries(names) };
 }

@@ -57,6 +57,7 @@ function parser(words: readonly string[], done: (code: number) => void): Argv {
         return builder.options(options);
       },
       async (given: Record<string, unknown>) => {
+        checkWords(words, options);
         checkGiven(given, options);
         done(await run(given, io));
       },
@@ -71,13 +72,24 @@ function inWords(message: string, words: readonly string[]): string {
   return message.startsWith('Not enough non-option arguments') && command ? `an argument is missing: yolonnx ${command.usage}` : message;
 }
 
+/** An option without its value would get its default. */
+function checkWords(words: readonly string[], options: Command<unknown>['options']): void {
+  words.forEach((word, i) => {
+    const type = options[word.replace(/^--/, '')]?.type;
+    const next = words[i + 1];
+    if (word.startsWith('--') && (type === 'string' || type === 'number') && (next === undefined || /^--?[A-Za-z]/.test(next))) throw new UsageError(`${word} needs a value`);
+  });
+}
+
 /** yargs makes NaN of a number that is none, and a list of an option given twice. */
 function checkGiven(given: Readonly<Record<string, unknown>>, options: Command<unknown>['options']): void {
-  for (const [name, { type, array }] of Object.entries(options)) {
+  for (const [name, { type, array, choices }] of Object.entries(options)) {
     const value = given[name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())];
     if (type === 'number' && typeof value === 'number' && Number.isNaN(value)) throw new UsageError(`--${name} needs a number`);
     if (!array && Array.isArray(value)) throw new UsageError(`--${name} is given ${value.length} times`);
     if (type === 'string' && value === '') throw new UsageError(`--${name} needs a value`);
+    // yargs forgets the choices of names with dashes.
+    if (choices && typeof value === 'string' && !choices.includes(value)) throw new UsageError(`--${name} must be ${choices.join(', ')}, got ${value}`);
   }
 }
 

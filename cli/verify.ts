@@ -31,7 +31,7 @@ export const verifyCommand: Command<Options> = {
     opset: { type: 'number', describe: 'without a model: compile for this opset' },
     dynamic: { type: 'string', choices: ['none', 'batch', 'all'], describe: 'without a model: sizes that stay open' },
     passes: { type: 'boolean', default: true, describe: 'without a model: --no-passes compiles without optimizing' },
-    ...customOptions,
+    ...Object.fromEntries(Object.entries(customOptions).map(([name, option]) => [name, { ...option, describe: `without a model: ${option.describe}` }])),
     json: shared.json,
   },
   examples: [

@@ -221,17 +221,15 @@ function lowered(graph: Graph, options: GraphOptions): Graph {
   return runPasses(graph, chosenPasses(options.passes), { opset, customOps: customOpsOf(options), half: options.half ?? 'none' }, options.onPass);
 }
 
-function customOpsOf({ customOps = {} }: GraphOptions): CustomOps {
+/** The form, domain and names of custom operators. Throws Problem('bad-option'). */
+export function customOpsOf({ customOps = {} }: Pick<GraphOptions, 'customOps'>): CustomOps {
   const { form = 'inline', domain = 'yolonnx', names = {} } = customOps;
-  if (!/^[A-Za-z][\w.-]*$/.test(domain) || domain === 'ai.onnx') {
-    throw new Problem('bad-option', `the domain of custom operators must be a name such as yolonnx or mmdeploy, got '${domain}'`, { help: 'The domain of ONNX itself is not for custom operators.' });
-  }
+  if (!/^[A-Za-z][\w.-]*$/.test(domain)) throw new Problem('bad-option', `the domain of custom operators must be a name such as yolonnx or mmdeploy, got '${domain}'`, { help: 'Use letters, digits, _, - and dots.' });
+  if (/^ai\.onnx(\.|$)/.test(domain)) throw new Problem('bad-option', `${domain} is ONNX's own domain`, { help: 'Use another, such as yolonnx or mmdeploy.' });
   for (const [operator, name] of Object.entries(names)) {
-    if (!/^[A-Za-z_]\w*$/.test(name)) throw new Problem('bad-option', `the name for ${operator} must be letters, digits and _, got '${name}'`);
+    if (!/^[A-Za-z_]\w*$/.test(name)) throw new Problem('bad-option', `the name for ${operator} must be letters, digits and _, got '${name}'`, { help: 'For example --custom-name Sqrtm=MatrixSqrt.' });
     if (form !== 'opaque') throw new Problem('bad-option', `another name for ${operator} is for opaque operators, but these are ${form}`, { help: 'Add --custom-ops opaque.' });
   }
-  const taken = Object.values(names).find((name, i, all) => all.indexOf(name) !== i);
-  if (taken !== undefined) throw new Problem('bad-option', `two custom operators would be called ${taken}`);
   return { form, domain, names };
 }
 

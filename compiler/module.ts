@@ -198,6 +198,7 @@ function toPair(value: Literal, min: number): Pair {
     if (list.length !== 2) throw wrong('an integer or [height, width]', value);
     return [integer(list[0]!, min, limit), integer(list[1]!, min, limit)];
   }
+  if (typeof value !== 'number') throw wrong('an integer or [height, width]', value);
   const size = integer(value, min, limit);
   return [size, size];
 }
@@ -206,10 +207,11 @@ function toPair(value: Literal, min: number): Pair {
 export const padding = (doc: string): Reader<Pair | null> =>
   make<Pair | null>('value', 'int, [h, w] or None', doc, null, true, (value) => (value === null ? null : toPair(value, 0)));
 
-/** A list of integers, or one alone. */
+/** A list of integers. */
 export const ints = (doc: string, fallback?: readonly number[], range: { min?: number; max?: number; empty?: boolean } = {}): Reader<readonly number[]> =>
   make('value', 'list of int', doc, fallback, fallback !== undefined, (value) => {
-    const list: readonly Literal[] = Array.isArray(value) ? (value as readonly Literal[]) : [value];
+    if (!Array.isArray(value)) throw wrong('a list of integers', value);
+    const list = value as readonly Literal[];
     if ((list.length === 0 && !range.empty) || list.length > 1024) throw wrong('a list of integers', value);
     return list.map((item) => integer(item, range.min ?? 1, range.max ?? MAX_INT));
   });

@@ -163,7 +163,8 @@ export function measureStrides(network: Network<BoundLayer>, [height, width]: re
   try {
     return measure(PROBE, PROBE);
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== 'bad-shape') throw error;
+    // What fails on the probe fails on the model's own image as well, or is told of that.
+    if (!(error instanceof Problem)) throw error;
     return measure(Math.ceil(height / USUAL_STRIDE) * USUAL_STRIDE, Math.ceil(width / USUAL_STRIDE) * USUAL_STRIDE);
   }
 }

@@ -8,7 +8,8 @@ import { Builder, buildModule, newRecording } from './builder.js';
 import { Problem } from './errors.js';
 import { input } from './ir/extent.js';
 import type { FeatureMap, Graph, Input, Node } from './ir/graph.js';
-import { positional, withDefaults, type AnyModule } from './module.js';
+import type { Literal } from './ir/network.js';
+import { positional, withDefaults, type AnyModule, type Reader } from './module.js';
 import { seededWeights, DEFAULT_SEED } from './weights/seeded.js';
 import { FUNCTIONS_IR } from './onnx/emit.js';
 import { FunctionWriter } from './onnx/functions.js';
@@ -41,13 +42,22 @@ function twinOf({ domain, name, definition, attributes }: OpaqueUse, opset: numb
   return writer;
 }
 
+/** What a file says may be anything. */
+function readAttribute(name: string, reader: Reader<unknown>, value: Literal): unknown {
+  try {
+    return reader.read(value);
+  } catch (error) {
+    throw new Problem('bad-model', `the attribute ${name} of an opaque operator ${(error as Error).message}`);
+  }
+}
+
 /** One use of the operator on inputs of which every size is open. */
 function recorded({ operator, args, ...definition }: AnyModule, attributes: OpaqueUse['attributes']): Graph {
   const nodes: Node[] = [];
   const g = new Builder(newRecording({ weights: seededWeights(DEFAULT_SEED), namedActivations: false, warn: () => undefined }), nodes, '');
   const inputs = operator!.shapes.map((shape, i): Input => ({ kind: 'input', name: `x${i}`, dtype: 'float32', shape: shape.map((size) => (typeof size === 'number' ? size : input(size))) }));
   const given = operator!.args?.(attributes) ?? [];
-  const bound = withDefaults(args, Object.fromEntries(positional(args).map(([name], i) => [name, given[i]])));
+  const bound = withDefaults(args, Object.fromEntries(positional(args).map(([name, reader], i) => [name, readAttribute(name, reader, given[i] ?? null)])));
   const values = buildModule(g, { ...definition, args }, inputs as unknown as readonly FeatureMap[], { ...bound, n: 1 });
   return { inputs, outputs: values.map((value, i) => ({ name: `y${i}`, value })), nodes };
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { CompileResult, Summary, VerifyReport } from '../compiler/index.js';
+import type { ModuleEntry } from '../compiler/node/modules.js';
 
 const main = resolve('dist/cli/main.js');
 const models = resolve('fixtures/models');
@@ -244,6 +245,150 @@ describe('other commands', () => {
   });
 });
 
+describe('custom operators', () => {
+  const golden = `${goldens}/modules/SOCA__sq64.safetensors`;
+  const soca = ['compile', '--module', 'SOCA', '--args', '[64]', '--input', '1x64x16x16'] as const;
+  const note = (...names: readonly string[]): string => `onnxruntime has no kernels for ${names.join(', ')}: the function twins of these opaque operators are run`;
+
+  test('opaque nodes of given names, verified by their twins', () => {
+    const ended = yolonnx(...soca, '-o', 'opaque.onnx', '--custom-ops', 'opaque', '--custom-domain', 'trt', '--custom-name', 'Sqrtm=MatrixSqrt', '--custom-name', 'Covpool=Covariance');
+    expect(ended.err).toBe('');
+    expect(ended.code).toBe(0);
+    const bytes = readFileSync(join(folder, 'opaque.onnx'));
+    for (const name of ['trt', 'MatrixSqrt', 'Covariance', 'iterN', '{"trt::Covariance":"Covpool","trt::MatrixSqrt":"Sqrtm"}']) expect(bytes.includes(name)).toBe(true);
+    const verified = yolonnx('verify', 'opaque.onnx', '--golden', golden, '--provider', 'cpu');
+    expect(verified.code).toBe(0);
+    expect(verified.err).toBe(`note: ${note('trt::Covariance', 'trt::MatrixSqrt')}\n`);
+    expect(verified.out).toContain('1 passed, 0 failed');
+    const json = yolonnx('verify', 'opaque.onnx', '--golden', golden, '--provider', 'cpu', '--json');
+    expect(json.code).toBe(0);
+    expect((JSON.parse(json.out) as VerifyReport).passed).toBe(1);
+  });
+
+  test('functions: fewer nodes, nothing to say', () => {
+    const nodesOf = (form: string): number => {
+      const { code, out } = yolonnx(...soca, '-o', `${form}.onnx`, '--custom-ops', form, '--json');
+      expect(code).toBe(0);
+      return (JSON.parse(out) as CompileResult).nodes;
+    };
+    expect(nodesOf('function')).toBeLessThan(nodesOf('inline'));
+    expect(nodesOf('opaque')).toBe(nodesOf('function'));
+    const verified = yolonnx('verify', 'function.onnx', '--golden', golden, '--provider', 'cpu');
+    expect([verified.code, verified.err]).toEqual([0, '']);
+  });
+
+  test('a whole model', () => {
+    const { code, out } = yolonnx('compile', `${models}/yolov5s_C3_DAttention.yaml`, '--imgsz', '64', '--custom-ops', 'opaque', '--custom-domain', 'mmdeploy', '--custom-name', 'DeformableSample=grid_sampler', '-o', 'model.onnx');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^model\.onnx /);
+    expect(readFileSync(join(folder, 'model.onnx')).includes('{"mmdeploy::grid_sampler":"DeformableSample"}')).toBe(true);
+  });
+
+  test.each(['inline', 'function', 'opaque'])('compile --verify and verify without a model: %s', (form) => {
+    const compiled = yolonnx(...soca, '-o', 'verified.onnx', '--custom-ops', form, '--verify', golden, '--provider', 'cpu');
+    expect(compiled.code).toBe(0);
+    expect(compiled.err).toContain('1 passed, 0 failed');
+    const verified = yolonnx('verify', '--golden', golden, '--provider', 'cpu', '--custom-ops', form, '--custom-domain', 'acme');
+    expect(verified.code).toBe(0);
+    expect(compiled.err.includes(note('yolonnx::Covpool', 'yolonnx::Sqrtm'))).toBe(form === 'opaque');
+    expect(verified.err).toBe(form === 'opaque' ? `note: ${note('acme::Covpool', 'acme::Sqrtm')}\n` : '');
+  });
+
+  test.each<[string, readonly string[], RegExp]>([
+    ['a name that is none', ['--custom-ops', 'opaque', '--custom-name', 'Sqrtm'], /--custom-name takes Operator=Name, got 'Sqrtm'\n {2}help: For example --custom-name Sqrtm=MatrixSqrt\./],
+    ['a name of two', ['--custom-ops', 'opaque', '--custom-name', 'Sqrtm=A=B'], /takes Operator=Name, got 'Sqrtm=A=B'/],
+    ['a name for nothing', ['--custom-ops', 'opaque', '--custom-name', '=A'], /takes Operator=Name, got '=A'/],
+    ['a list of names', ['--custom-ops', 'opaque', '--custom-name', 'Sqrtm=A,Covpool=B'], /takes Operator=Name/],
+    ['two domains', ['--custom-ops', 'opaque', '--custom-domain', 'a', '--custom-domain', 'b'], /--custom-domain is given 2 times/],
+    ['a domain of nothing', ['--custom-ops', 'opaque', '--custom-domain', ''], /--custom-domain needs a value/],
+    ['the domain of ONNX', ['--custom-ops', 'opaque', '--custom-domain', 'ai.onnx'], /ai\.onnx is ONNX's own domain/],
+    ['a name that is inline', ['--custom-name', 'Sqrtm=A'], /another name for Sqrtm is for opaque operators, but these are inline\n {2}help: Add --custom-ops opaque\./],
+    ['a name of a function', ['--custom-ops', 'function', '--custom-name', 'Sqrtm=A'], /but these are function/],
+    ['a name with a space', ['--custom-ops', 'opaque', '--custom-name', 'Sqrtm=matrix root'], /the name for Sqrtm must be letters, digits and _, got 'matrix root'/],
+    ['two of one name', ['--custom-ops', 'opaque', '--custom-name', 'Sqrtm=A', '--custom-name', 'Covpool=A'], /two custom operators would be called A/],
+  ])('%s ends with exit 2, in compile and in verify', (_, options, message) => {
+    const before = files();
+    for (const ended of [yolonnx(...soca, '-o', 'refused.onnx', ...options), yolonnx('verify', '--golden', golden, '--provider', 'cpu', ...options)]) {
+      expect(ended.err).toMatch(message);
+      expect(ended.err).toContain('error[bad-option]');
+      expect(ended.code).toBe(2);
+      expect(isPlain(ended)).toBe(true);
+    }
+    expect(files()).toEqual(before);
+  });
+
+  test.each(['SOCA', 'ChannelShuffle', 'sqrtm', '__proto__'])('another name for %s, which is no custom operator: exit 2', (name) => {
+    const ended = yolonnx(...soca, '-o', 'refused.onnx', '--custom-ops', 'opaque', '--custom-name', `${name}=A`);
+    expect(ended.err).toBe(`error[bad-option]: ${name} is not a custom operator\n  help: Custom operators are Covpool, DeformableSample, Sqrtm.\n`);
+    expect(ended.code).toBe(2);
+  });
+
+  test.each(['compile', 'verify'])('the help of %s tells of them', (command) => {
+    const { out, code } = yolonnx(command, '--help');
+    expect(code).toBe(0);
+    expect(out).toContain('Custom operators (Covpool, Sqrtm, DeformableSample):');
+    expect(out).toMatch(/--custom-ops .*model-local functions/);
+    expect(out).toMatch(/choices: "inline", "function", "opaque"\] \[default: "inline"\]/);
+    expect(out).toMatch(/--custom-domain [^]*\[default: "yolonnx"\]/);
+    expect(out).toMatch(/--custom-name .*Sqrtm=MatrixSqrt/);
+  });
+});
+
+describe('modules', () => {
+  const entry = (...args: readonly string[]): ModuleEntry => JSON.parse(yolonnx('modules', ...args, '--json').out) as ModuleEntry;
+
+  test('one module', () => {
+    const { out, code } = yolonnx('modules', 'SOCA');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^SOCA \[channels, reduction=8\]\nSecond-order channel attention/);
+    for (const line of ['  reduction=8  (int)  bottleneck ratio', '  at least `reduction` channels', 'yamls: yolov5, ultralytics', 'example: [-1, 1, SOCA, [64]]']) expect(out.split('\n')).toContain(line);
+    expect(entry('SOCA')).toMatchObject({ name: 'SOCA', aliases: [], operator: false, families: ['yolov5', 'ultralytics'], usage: '[channels, reduction=8]', exampleInputs: [[1, 64, 16, 16]] });
+  });
+
+  test('an operator: no yaml names it, and its example compiles', () => {
+    const { out, code } = yolonnx('modules', 'Sqrtm');
+    expect(code).toBe(0);
+    expect(out).toContain('yamls: none: an operator');
+    expect(entry('Sqrtm').operator).toBe(true);
+    expect(out).toContain("example: --module Sqrtm --args '[5]' --input 1x16x16");
+    expect(yolonnx('compile', '--module', 'Sqrtm', '--args', '[5]', '--input', '1x16x16', '-o', 'sqrtm.onnx').code).toBe(0);
+  });
+
+  test.each([['PAM_Module', 'DANPositional', 'PAM'], ['Axial', 'AxialAttention'], ['AttnConv', 'EfficientAttention'], ['grid_sample', 'DeformableSample'], ['Criss-CrossAttention', 'CrissCrossAttention']])('%s is another name of %s', (alias, name, ...others) => {
+    const { out, code } = yolonnx('modules', alias);
+    expect(code).toBe(0);
+    expect(out).toContain(`\nalso: ${[name, ...others].join(', ')}\n`);
+    const { name: itself, aliases, ...about } = entry(alias);
+    expect([itself, aliases]).toEqual([alias, [name, ...others]]);
+    const { name: other, aliases: back, ...same } = entry(name);
+    expect([other, back]).toEqual([name, [alias, ...others].sort()]);
+    expect(about).toEqual(same);
+  });
+
+  test('--json lists all, each once', () => {
+    const entries = JSON.parse(yolonnx('modules', '--json').out) as readonly ModuleEntry[];
+    const byName = new Map(entries.map((each) => [each.name, each]));
+    expect(byName.get('DANPositional')).toMatchObject({ aliases: ['PAM', 'PAM_Module'], operator: false });
+    expect(byName.get('SplAtConv2d')!.aliases).toEqual(['RESNest', 'ResNeSt']);
+    expect(byName.get('DeformableSample')).toMatchObject({ aliases: ['grid_sample'], operator: true });
+    expect(entries.filter(({ operator }) => operator).map(({ name }) => name)).toEqual(expect.arrayContaining(['Covpool', 'Sqrtm', 'DeformableSample', 'ChannelShuffle']));
+    // A name that means something else in the other family is there twice, and an alias of one may be a name in the other.
+    const seen = entries.flatMap(({ name, aliases, families }) => families.flatMap((family) => [name, ...aliases].map((spelling) => `${family} ${spelling}`)));
+    expect(seen.length).toBe(new Set(seen).size);
+  });
+
+  test('the table names aliases and operators', () => {
+    const { out } = yolonnx('modules');
+    for (const text of ['PAM_Module', 'AttnConv', 'none: an operator']) expect(out).toContain(text);
+  });
+
+  test.each([['PSA', 'ultralytics'], ['Pose', 'yolov5']])('%s is not a module of %s', (name, family) => {
+    const ended = yolonnx('modules', name, '--family', family);
+    expect(ended.code).toBe(2);
+    expect(ended.err).toMatch(new RegExp(`^error\\[unknown-module\\]: there is no module ${name}\n`));
+  });
+});
+
 test.each(['SIGTERM', 'SIGINT'] as const)('%s while compiling leaves nothing behind', async (signal) => {
   const own = mkdtempSync(join(folder, 'signal-'));
   const child = spawn(process.execPath, [main, 'compile', `${models}/yolov8x.yaml`, '-o', join(own, 'x.onnx')], { stdio: 'ignore' });
@@ -253,4 +398,23 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s while compiling leaves nothing beh
   child.kill(signal);
   const how = await ended;
   expect(readdirSync(own)).toEqual(how === 0 ? ['x.onnx'] : []);
+});
+
+describe('options that must not pass silently', () => {
+  const small = ['compile', '--module', 'SOCA', '--args', '[64]', '--input', '1x64x16x16', '-o', 'never-written.onnx'] as const;
+  test.each<[string, readonly string[], RegExp]>([
+    ['an unknown form', ['--custom-ops', 'plugin'], /custom-ops/],
+    ['a form of nothing', ['--custom-ops'], /custom-ops/],
+    ['two names for one', ['--custom-ops', 'opaque', '--custom-name', 'Sqrtm=A', '--custom-name', 'Sqrtm=B'], /Sqrtm/],
+  ])('%s', (_, options, message) => {
+    const { code: status, err: stderr } = yolonnx(...small, ...options);
+    expect([status, message.test(stderr)]).toEqual([2, true]);
+  });
+  test('verify knows what is no custom operator', () => {
+    const { code: status, err: stderr } = yolonnx('verify', '--golden', `${goldens}/modules/SOCA__sq64.safetensors`, '--provider', 'cpu', '--custom-ops', 'opaque', '--custom-name', 'SOCA=A');
+    expect([status, stderr]).toEqual([2, expect.stringContaining('SOCA is not a custom operator')]);
+  });
+  test.each([['X-Linear', 'ultralytics', /without a definition/], ['Pose', 'yolov5', /head of Ultralytics/], ['PSA', 'ultralytics', /PolarizedPSA/]] as const)('modules %s says why it is not there', (name, family, message) => {
+    expect(yolonnx('modules', name, '--family', family).err).toMatch(message);
+  });
 });

@@ -1,6 +1,6 @@
 /** `compile`: a yaml or one module → an ONNX file, or its bytes. */
 import { createHash } from 'node:crypto';
-import { gflopsOf, prepare, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
+import { customOpsOf, gflopsOf, prepare, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
 import { Problem, formatProblem, type Source } from '../errors.js';
 import { show } from '../ir/extent.js';
 import type { ByteSink } from '../io.js';
@@ -80,7 +80,7 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
     options.onWarning?.(warning);
   };
   stopIfAborted(options.signal);
-  await checkOperators(options.customOps?.names);
+  await checkOperators(options);
   const weights = weightsFor(options);
   try {
     if (options.output !== undefined) refuseOverwriting(options.output, inputFiles(options));
@@ -106,12 +106,18 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
   }
 }
 
-/** Only custom operators can be given other names. */
-export async function checkOperators(names: Readonly<Record<string, string>> = {}): Promise<void> {
+/** Only custom operators can be given other names, and each its own. Throws Problem('bad-option'). */
+export async function checkOperators(options: Pick<GraphOptions, 'customOps'>): Promise<void> {
+  const { names } = customOpsOf(options);
+  if (Object.keys(names).length === 0) return;
+  const operators: string[] = [];
+  for (const name of library.names) if ((await library.load(name)).operator?.custom) operators.push(name);
   for (const name of Object.keys(names)) {
-    if (library.names.includes(name) && (await library.load(name)).operator?.custom) continue;
-    throw new Problem('bad-option', `${name} is not a custom operator`, { help: 'Custom operators are Covpool, Sqrtm and DeformableSample.' });
+    if (!operators.includes(name)) throw new Problem('bad-option', `${name} is not a custom operator`, { help: `Custom operators are ${operators.join(', ')}.` });
   }
+  const called = operators.map((name) => names[name] ?? name);
+  const taken = called.find((name, i) => called.indexOf(name) !== i);
+  if (taken !== undefined) throw new Problem('bad-option', `two custom operators would be called ${taken}`);
 }
 
 /** Every file that the options name for reading. */

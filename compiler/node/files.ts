@@ -85,8 +85,9 @@ export function atomicFile(path: string): AtomicFile {
     if (before) accessSync(path, constants.W_OK);
     const target = before ? realpathSync(path) : linkTarget(path);
     const temporary = join(dirname(target), `.yolonnx-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
-    const fd = openSync(temporary, 'wx');
+    // Registered first: a signal may come at any time.
     removeAtExit(temporary);
+    const fd = openSync(temporary, 'wx');
     if (before) fchmodSync(fd, before.mode & 0o777);
     return new Writer(target, temporary, fd);
   });

@@ -60,6 +60,8 @@ function isSpelling(dialect: Dialect, name: string): boolean {
 export async function findModule(name: string, family?: Family): Promise<ModuleEntry> {
   const known = families.filter((each) => (family === undefined || each === family) && namesOf(dialectOf({ family: each }), library.names).includes(name));
   if (known.length === 0) {
+    const reason = (family ? [family] : families).map((each) => dialectOf({ family: each }).unavailable(name)).find((text) => text !== undefined);
+    if (reason !== undefined) throw new Problem('unknown-module', `there is no module ${name}`, { help: reason });
     const names = (family ? [family] : families).flatMap((each) => namesOf(dialectOf({ family: each }), library.names));
     const near = nearest(name, names);
     throw new Problem('unknown-module', `there is no module ${name}`, { help: `${near.length > 0 ? `Did you mean ${near[0]}? ` : ''}\`yolonnx modules\` lists all.` });

@@ -4,6 +4,7 @@ import type { onnx } from 'onnx-proto';
 import { library } from '../../ops/index.js';
 import { Problem } from '../errors.js';
 import { CUSTOM_OPS } from '../metadata.js';
+import { OPSETS } from '../onnx/emit.js';
 import { functionTwins, type OpaqueUse } from '../twins.js';
 
 /** Tensors of this element type are float16. */
@@ -30,8 +31,13 @@ export async function readFacts(model: string | Uint8Array): Promise<FileFacts> 
   const half = decoded.graph?.initializer?.some(({ dataType }) => dataType === FLOAT16) ?? false;
   const uses = await opaqueUses(decoded);
   if (uses.length === 0) return { half };
-  const opset = Number(decoded.opsetImport.find(({ domain }) => !domain)?.version ?? 0);
+  const opset = checkedOpset(Number(decoded.opsetImport.find(({ domain }) => !domain)?.version ?? 0));
   return { half, twin: { bytes: Buffer.concat([bytes, functionTwins(uses, opset)]), names: uses.map(({ domain, name }) => `${domain}::${name}`) } };
+}
+
+function checkedOpset(version: number): number {
+  if (version >= OPSETS.least && version <= OPSETS.most) return version;
+  throw new Problem('bad-model', `the model has opaque operators at opset ${version}; function twins are made for ${OPSETS.least} to ${OPSETS.most}`);
 }
 
 /** The opaque operators that the file's metadata names, once each. */
@@ -40,10 +46,11 @@ async function opaqueUses({ graph, metadataProps }: onnx.ModelProto): Promise<re
   if (!written) return [];
   const uses: OpaqueUse[] = [];
   for (const [key, operator] of operatorsOf(written)) {
+    if (key.startsWith('::')) continue;
     const nodes = (graph?.node ?? []).filter(({ domain, opType }) => `${domain ?? ''}::${opType ?? ''}` === key);
     if (nodes.length === 0 || !library.names.includes(operator)) continue;
     const definition = await library.load(operator);
-    if (!definition.operator) continue;
+    if (!definition.operator?.custom) continue;
     const [first, ...others] = nodes.map(attributesOf);
     if (others.some((attributes) => JSON.stringify(attributes) !== JSON.stringify(first))) throw new Problem('bad-model', `${key} is used with several attributes, which one function cannot stand for`);
     uses.push({ domain: nodes[0]!.domain ?? '', name: nodes[0]!.opType ?? '', definition, attributes: first! });

@@ -22,9 +22,16 @@ const rules: readonly (readonly [keyof CompileOptions, string, (value: unknown) 
   ['verify', 'a list of paths', isStrings],
   ['passes', 'a list of names', isStrings],
   ['dynamic', "'none', 'batch' or 'all'", oneOf(['none', 'batch', 'all'])],
+  ['customOps', "{ form: 'inline', 'function' or 'opaque', domain, names }", isCustomOps],
   ['half', "'none', 'compute' or 'io'", oneOf(['none', 'compute', 'io'])],
   ['provider', "'auto', 'cuda', 'cpu' or 'webgpu'", oneOf(['auto', 'cuda', 'cpu', 'webgpu'])],
 ];
+
+function isCustomOps(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { form = 'inline', domain = '', names = {} } = value;
+  return oneOf(['inline', 'function', 'opaque'])(form) && isString(domain) && isRecord(names) && Object.values(names).every(isString);
+}
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
 

@@ -8,6 +8,7 @@ import { verifyGoldens, type CaseResult, type VerifyReport } from '../verify.js'
 import { prepare, writeModule, writeNetwork, type GraphOptions } from '../compile.js';
 import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
+import { checkOperators } from './compile.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
 import { readFacts } from './onnx-file.js';
@@ -36,8 +37,11 @@ export async function verify(options: VerifyFilesOptions): Promise<VerifyReport>
   for (const [name, value] of Object.entries({ atol, rtol })) {
     if (value !== undefined && !(Number.isFinite(value) && value >= 0)) throw new Problem('bad-option', `${name} must be a number from 0 on, got ${value}`);
   }
+  await checkOperators(options);
   const note = onceEach(options.onNote);
-  const given = model === undefined ? undefined : await runnable(model, note);
+  // A model at fault fails its cases, one by one.
+  const given = model === undefined ? undefined : runnable(model, note);
+  const half = await given?.then((facts) => facts.half).catch(() => false);
   const opaque = options.customOps?.form === 'opaque';
   return verifyGoldens({
     goldens: files.map((file) => () => {
@@ -45,13 +49,13 @@ export async function verify(options: VerifyFilesOptions): Promise<VerifyReport>
       return fileSource(file);
     }),
     model: async (golden, source) => {
-      if (given) return given.model;
+      if (given) return (await given).model;
       const compiled = await compileGolden(golden, source, options);
       return opaque ? (await runnable(compiled, note)).model : compiled;
     },
     runner: nodeRunner(options.graphOptimizationLevel ? { graphOptimizationLevel: options.graphOptimizationLevel } : {}),
     provider,
-    half: options.half === undefined ? (given?.half ?? false) : options.half !== 'none',
+    half: options.half === undefined ? (half ?? false) : options.half !== 'none',
     ...(atol === undefined && rtol === undefined ? {} : { tolerance: { ...(atol === undefined ? {} : { atol }), ...(rtol === undefined ? {} : { rtol }) } }),
     ...(options.onCase ? { onCase: options.onCase } : {}),
     ...(options.onNote ? { onNote: options.onNote } : {}),

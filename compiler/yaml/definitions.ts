@@ -35,7 +35,7 @@ function checkName(network: Network, layer: Layer, library: ModuleLibrary): void
   const unavailable = dialect.unavailable(name);
   const names = namesOf(dialect, library.names);
   if (unavailable === undefined && (names.includes(name) || library.names.includes(resolve(dialect, name).file))) return;
-  const near = nearest(name, names, 2);
+  const near = nearest(name, names, 4).filter((candidate, i, all) => all.findIndex((other) => resolve(dialect, other).file === resolve(dialect, candidate).file) === i).slice(0, 2);
   throw new Problem('unknown-module', `there is no module ${name}`, {
     place: placeOf(network, layer, layer.spans.module),
     help: unavailable ?? `${near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : ''}\`yolonnx modules\` lists all.`,

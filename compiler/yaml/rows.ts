@@ -111,7 +111,7 @@ function readArg(where: Where, node: Node): Literal {
   if (Object.hasOwn(keys, name)) return keys[name]!;
   if (name === 'nc') throw missing(where, node, name, NC_HELP);
   if (name === 'anchors' && family !== 'yolov5') {
-    throw missing(where, node, name, 'Add anchors: (one row [w, h, w, h, …] for every level) for a YOLOv5 head; an Ultralytics Detect takes [nc] alone.');
+    throw missing(where, node, name, 'Add anchors: (one row [w, h, w, h, …] for every level) for a YOLOv5 head; an Ultralytics head has none.');
   }
   return value;
 }

@@ -1,5 +1,6 @@
 import { channels, defineModule, int } from '../../compiler/module.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
+import { sameChannels } from './SE.js';
 
 export const CoordAtt = defineModule({
   doc: 'Coordinate attention: a gate per row and a gate per column of every channel.',
@@ -8,7 +9,8 @@ export const CoordAtt = defineModule({
   constraints: ['the row’s channels are those of its input'],
   example: { inputs: [[1, 64, 16, 16]], args: [64] },
   build(g, x, { out, reduction }) {
-    const [n, c, h, w] = x.shape;
+    const [n, , h, w] = x.shape;
+    const c = sameChannels(x.shape[1], out, 'CoordAtt');
     const hidden = Math.max(8, Math.floor(c / reduction));
     const rows = g.mean(x, 3, 'pool_h') as FeatureMap;
     const columns = g.reshape(g.mean(x, 2, 'pool_w'), [n, c, w, 1]);

@@ -2,7 +2,7 @@ import { defineModule, nominal } from '../../compiler/module.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { Extent } from '../../compiler/ir/extent.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
-import { bottleneck } from './SE.js';
+import { atLeast } from './SE.js';
 
 /** Query and key channels: one eighth. */
 const REDUCTION = 8;
@@ -15,7 +15,7 @@ export const CrissCrossAttention = defineModule({
   example: { inputs: [[1, 64, 16, 12]], args: [64] },
   build(g, x) {
     const [, c, h, w] = x.shape;
-    const inner = bottleneck(c, REDUCTION);
+    const inner = Math.floor(atLeast(c, REDUCTION, 'CrissCrossAttention') / REDUCTION);
     const query = g.conv2d('query_conv', x, { out: inner });
     const key = g.conv2d('key_conv', x, { out: inner });
     const value = g.conv2d('value_conv', x, { out: c, scale: g.param('gamma', [1]) });

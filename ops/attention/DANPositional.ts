@@ -1,7 +1,7 @@
 import { defineModule } from '../../compiler/module.js';
 import type { ConvOptions } from '../../compiler/builder.js';
 import { mul } from '../../compiler/ir/extent.js';
-import { bottleneck } from './SE.js';
+import { atLeast } from './SE.js';
 
 /** Query and key channels: one eighth. */
 const REDUCTION = 8;
@@ -14,7 +14,7 @@ export const DANPositional = defineModule({
   example: { inputs: [[1, 32, 12, 10]], args: [] },
   build(g, x) {
     const [n, c, h, w] = x.shape;
-    const inner = bottleneck(c, REDUCTION);
+    const inner = Math.floor(atLeast(c, REDUCTION, 'DANPositional') / REDUCTION);
     const flat = (name: string, options: ConvOptions) => g.reshape(g.conv2d(name, x, options), [n, options.out, mul(h, w)]);
     const [query, key, value] = [flat('query_conv', { out: inner }), flat('key_conv', { out: inner }), flat('value_conv', { out: c, scale: g.param('gamma', [1]) })];
     const weights = g.softmax(g.matmul(g.transpose(query, [0, 2, 1]), key), 2, 'softmax');

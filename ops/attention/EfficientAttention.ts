@@ -71,19 +71,20 @@ function windowsOf(size: Extent, window: number): Extent {
   });
 }
 
-const divisors = (size: number): number[] => Array.from({ length: Math.min(size, 8) }, (_, i) => i + 1).filter((divisor) => size % divisor === 0);
+/** All but 1, which averages nothing, up to the size itself. */
+const divisors = (size: number): number[] => Array.from({ length: Math.min(size, 64) }, (_, i) => i + 1).filter((divisor) => size % divisor === 0 && (divisor > 1 || size === 1));
 
 function checkOptions(c: number, { num_heads: heads, group_split: groupSplit, kernel_sizes: kernels }: Bound<typeof args>): void {
   if (c % heads !== 0) throw new Problem('bad-channels', `${heads} heads do not divide ${c} channels`, { help: 'Use a number of heads that divides the channels of the layer before.' });
   const total = groupSplit.reduce((a, b) => a + b, 0);
-  if (total !== heads) throw new Problem('bad-argument', `the groups [${groupSplit.join(', ')}] have ${total} heads together, but there are ${heads}`);
+  if (total !== heads) throw new Problem('bad-argument', `group_split [${groupSplit.join(', ')}] adds up to ${total}, but num_heads is ${heads}`, { help: 'It counts the heads of every local group, then of the global one. (The other paper of this name is ShenEfficientAttention.)' });
   if (groupSplit.length !== kernels.length + 1) {
     throw new Problem('bad-argument', `${kernels.length} kernel sizes need ${kernels.length + 1} groups, got ${groupSplit.length}`, { help: 'The last group is the global one and has no kernel; give it 0 heads for none.' });
   }
   const even = kernels.find((kernel) => kernel % 2 === 0);
-  if (even !== undefined) throw new Problem('bad-argument', `kernels must be odd, got ${even}`);
+  if (even !== undefined) throw new Problem('bad-argument', `kernel_sizes must be odd, got ${even}`, { help: 'Use sizes such as 3, 5 or 7.' });
   const locals = groupSplit.slice(0, -1);
   if (locals.some((count, i) => count > 0 && locals.slice(0, i).includes(0))) {
-    throw new Problem('bad-argument', `group [${groupSplit.join(', ')}] has an empty group before one that is used`, { help: 'The original fails on this as well: put empty groups after the others.' });
+    throw new Problem('bad-argument', `group_split [${groupSplit.join(', ')}] has an empty group before one that is used`, { help: 'The original fails on this as well: put empty groups after the others.' });
   }
 }

@@ -1,6 +1,7 @@
 import { channels, defineModule, flag, int } from '../../compiler/module.js';
 import { channelShuffle } from '../custom/ChannelShuffle.js';
-import { bottleneck } from './SE.js';
+import { Problem } from '../../compiler/errors.js';
+import { bottleneck, sameChannels } from './SE.js';
 
 /** Groups of the shuffle, whatever the rate is. */
 const SHUFFLE = 4;
@@ -16,8 +17,9 @@ export const GAMAttention = defineModule({
   constraints: ['the row’s channels are those of its input, divisible by 4', 'with groups, `rate` divides the channels and channels / `rate`'],
   example: { inputs: [[1, 64, 16, 16]], args: [64] },
   build(g, x, { out, group, rate }) {
-    const c = x.shape[1];
-    const hidden = bottleneck(c, rate);
+    const c = sameChannels(x.shape[1], out, 'GAMAttention');
+    const hidden = bottleneck(c, rate, 'rate');
+    checkGroups(c, hidden, group ? rate : 1);
     const mlp = g.in('channel_attention');
     const byChannel = g.mul(x, mlp.pointwise('2', mlp.relu(mlp.pointwise('0', x, { out: hidden }), '1'), { out: c }));
     const space = g.in('spatial_attention');
@@ -28,3 +30,10 @@ export const GAMAttention = defineModule({
   },
 });
 export default GAMAttention;
+
+function checkGroups(c: number, hidden: number, groups: number): void {
+  if (c % SHUFFLE !== 0) throw new Problem('bad-channels', `GAMAttention shuffles channels in ${SHUFFLE} groups, which do not divide ${c}`, { help: 'Put it after a layer with a multiple of 4 channels.' });
+  if (c % groups === 0 && hidden % groups === 0) return;
+  const fault = c % groups === 0 ? `GAMAttention's rate ${groups} divides ${c} channels, but not its ${hidden} hidden ones` : `GAMAttention's rate ${groups} does not divide ${c} channels`;
+  throw new Problem('bad-channels', fault, { help: 'Use a rate that divides both, or group=False.' });
+}

@@ -1,9 +1,9 @@
 import { defineModule, nominal } from '../../compiler/module.js';
-import { Problem } from '../../compiler/errors.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import { mul } from '../../compiler/ir/extent.js';
 import { quarters, shifted } from '../custom/SpatialShift.js';
+import { atLeast } from './SE.js';
 
 const BRANCHES = 3;
 
@@ -14,8 +14,8 @@ export const S2Attention = defineModule({
   constraints: ['at least 4 channels'],
   example: { inputs: [[1, 32, 16, 16]], args: [32] },
   build(g, x) {
-    const c = x.shape[1];
-    if (c < 4) throw new Problem('bad-channels', `S2Attention shifts quarters of the channels and needs at least 4 of them, got ${c}`);
+    // It shifts quarters of them.
+    const c = atLeast(x.shape[1], 4, 'S2Attention');
     const axes = { rows: 2, columns: 3 };
     const parts = g.split(g.pointwise('mlp1', x, { out: BRANCHES * c }), 1, [...quarters(c), ...quarters(c), c]);
     const branches = [...shifted(g, parts.slice(0, 4), 'rows', axes), ...shifted(g, parts.slice(4, 8), 'columns', axes), parts[8]!];

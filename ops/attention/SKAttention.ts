@@ -19,6 +19,7 @@ export const SKAttention = defineModule({
     if (kernels.some((kernel) => kernel % 2 !== kernels[0]! % 2)) {
       throw new Problem('bad-argument', `SKAttention kernels must be all odd or all even, got ${kernels.join(', ')}`, { help: 'An even kernel makes a larger map than an odd one: use odd sizes.' });
     }
+    if (c % group !== 0) throw new Problem('bad-channels', `group ${group} does not divide ${c} channels`, { help: 'Use a group that divides the channels of the layer before.' });
     const branches = kernels.map((kernel, i): FeatureMap => {
       const branch = g.in('convs').in(String(i));
       return branch.relu(branch.batchNorm2d('bn', branch.conv2d('conv', x, { out: c, kernel, padding: Math.floor(kernel / 2), groups: group })), 'relu');

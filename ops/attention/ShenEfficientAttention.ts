@@ -15,7 +15,7 @@ export const ShenEfficientAttention = defineModule({
   build(g, x, { keyChannels, heads, valueChannels }) {
     const [n, c, h, w] = x.shape;
     if (keyChannels % heads !== 0 || valueChannels % heads !== 0) {
-      throw new Problem('bad-argument', `${heads} heads do not divide ${keyChannels} key and ${valueChannels} value channels`);
+      throw new Problem('bad-argument', `${heads} heads do not divide ${keyChannels} key and ${valueChannels} value channels`, { help: 'Use heads that divide keyChannels and valueChannels.' });
     }
     const byHead = (name: string, out: number) => g.reshape(g.conv2d(name, x, { out }), [n, heads, out / heads, mul(h, w)]);
     const keys = g.softmax(byHead('keys', keyChannels), 3);

@@ -15,7 +15,7 @@ export const ShuffleAttention = defineModule({
     const width = c / groups;
     // Three channels are halves of two and one, and the one parameter serves both.
     if (c % groups !== 0 || (width % 2 !== 0 && width !== 3)) {
-      throw new Problem('bad-channels', `ShuffleAttention splits ${c} channels into ${groups} groups of two halves, which does not divide`, { help: 'Use groups of which twice the number divides the channels of the layer before.' });
+      throw new Problem('bad-channels', `ShuffleAttention needs 2 · ${groups} to divide the channels, but there are ${c}`, { help: 'Use groups of which twice the number divides the channels of the layer before.' });
     }
     const half = Math.floor(width / 2);
     const [first, second] = g.split(g.reshape(x, [mul(n, groups), width, h, w]), 1, [width - half, half]) as unknown as readonly [FeatureMap, FeatureMap];

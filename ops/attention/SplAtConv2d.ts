@@ -24,7 +24,7 @@ export const SplAtConv2d = defineModule({
   example: { inputs: [[1, 32, 12, 10]], args: [32, 3, 1, 1] },
   build(g, x, { out, kernel, stride, padding, dilation, groups, bias, radix, reduction }) {
     const hidden = Math.max(Math.floor((x.shape[1] * radix) / reduction), LEAST);
-    if (out % groups !== 0 || hidden % groups !== 0) throw new Problem('bad-channels', `${groups} groups do not divide ${out} output and ${hidden} hidden channels`);
+    checkGroups([[x.shape[1], groups * radix, 'input'], [out, groups, 'output'], [hidden, groups, 'hidden']]);
     const mixed = g.conv2d('conv', x, { out: out * radix, kernel, stride, padding, dilation, groups: groups * radix, bias });
     const activated = g.relu(g.batchNorm2d('bn0', mixed), 'relu');
     const parts = radix === 1 ? [activated] : (g.split(activated, 1, Array.from({ length: radix }, () => out)) as unknown as readonly FeatureMap[]);
@@ -36,6 +36,11 @@ export const SplAtConv2d = defineModule({
   },
 });
 export default SplAtConv2d;
+
+function checkGroups(divisions: readonly (readonly [channels: number, groups: number, what: string])[]): void {
+  const broken = divisions.find(([channels, groups]) => channels % groups !== 0);
+  if (broken) throw new Problem('bad-channels', `${broken[1]} groups (groups · radix for the input) do not divide ${broken[0]} ${broken[2]} channels`, { help: 'Use groups and a radix that divide the channels.' });
+}
 
 /** A gate for every part, [n, out, 1, 1]: softmax over the parts, a sigmoid where there is one. Scores are [groups, radix, out / groups]. */
 function weights(g: Builder, scores: FeatureMap, { out, groups, radix }: { readonly out: number; readonly groups: number; readonly radix: number }): readonly Value[] {

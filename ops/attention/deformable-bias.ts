@@ -33,7 +33,7 @@ function fromPairs(g: Builder, positions: Value, { q_size: [rows, columns], n_he
   }
   const samples = Math.floor(rows / stride) * Math.floor(columns / stride);
   if (h !== rows || w !== columns || positions.shape[1] as number * (positions.shape[2] as number) !== samples) {
-    throw new Problem('bad-shape', `fixed_pe has a learnt table for a map of ${rows} × ${columns} with ${samples} samples, but the map is ${h} × ${w} with ${String(mul(positions.shape[1]!, positions.shape[2]!))}`, {
+    throw new Problem('bad-shape', `fixed_pe has a learnt table for a map of ${rows} × ${columns} with ${samples} samples, but the map is ${h} × ${w} with ${String(mul(positions.shape[1]!, positions.shape[2]!))} samples`, {
       help: `Write q_size [${h}, ${w}], or use the --imgsz for which the table was learnt.`,
     });
   }

@@ -33,7 +33,7 @@ export function offsetsOf(g: Builder, query: FeatureMap, { n_groups: groups, str
 function reach(g: Builder, rows: Extent, columns: Extent, samples: number): Value {
   if (rows === 1 || columns === 1) {
     throw new Problem('bad-shape', `deformable attention needs at least 2 rows and 2 columns of samples, got ${String(rows)} × ${String(columns)}`, {
-      help: 'The article’s code divides by zero here as well: use a larger --imgsz or a smaller stride.',
+      help: 'The article’s code divides by zero here as well: use a larger --imgsz, or a DAttention with a negative offset_range_factor.',
     });
   }
   return g.concat([columns, rows].map((size) => g.reshape(g.div(samples, g.size(sub(size, 1))), [1])), 0);

@@ -9,7 +9,7 @@ import { detections, extraBranch } from './detections.js';
 
 type Keypoints = readonly [count: number, numbers: 2 | 3];
 
-const keypoints: Reader<Keypoints> = {
+const kpt_shape: Reader<Keypoints> = {
   kind: 'value',
   type: '[count, 2 or 3]',
   doc: 'keypoints, and 2 numbers (x, y) or 3 (with visibility) for each',
@@ -25,7 +25,7 @@ const keypoints: Reader<Keypoints> = {
 export const Pose = defineModule({
   doc: 'Anchor-free pose head of YOLOv8: Detect with keypoints.',
   source: 'ultralytics nn/modules/head.py',
-  args: { nc: int('number of classes', undefined, { max: 65_536 }), keypoints, regMax: preset('bins of a box side; the yaml key reg_max', 16) },
+  args: { nc: int('number of classes', undefined, { max: 65_536 }), kpt_shape, regMax: preset('bins of a box side; the yaml key reg_max', 16) },
   inputs: 'many',
   prints: 'as-written',
   head: {
@@ -39,7 +39,7 @@ export const Pose = defineModule({
     ],
   },
   example: { inputs: [[1, 16, 16, 16], [1, 32, 8, 8], [1, 64, 4, 4]], args: [1, [17, 3]] },
-  build(g, xs, { nc, keypoints: shape, regMax }) {
+  build(g, xs, { nc, kpt_shape: shape, regMax }) {
     const at = cells(g, xs);
     const found = detections(g, xs, at, { nc, regMax });
     return g.concat([...found, decodeKeypoints(g, extraBranch(g, xs, shape[0] * shape[1]), at, shape)], 1);

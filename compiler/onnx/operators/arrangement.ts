@@ -146,7 +146,8 @@ export const arrangement = {
       }
       return typed(x, shape);
     },
-    spell: ({ shape, atRunTime = false }, _, [x]) => ({ operands: [atRunTime ? { kind: 'ints', ints: shape } : { kind: 'shape', ints: shape, of: x!.shape }] }),
+    // 0 and -1 would hide from the runtime what it has to check.
+    spell: ({ shape }, _, [x]) => ({ operands: [product(x!.shape) === product(shape) ? { kind: 'shape', ints: shape, of: x!.shape } : { kind: 'ints', ints: shape }] }),
     fold: ([x]) => x!.data,
   }),
   Transpose: row<{ readonly perm: readonly number[] }>({
