@@ -14,7 +14,7 @@ export function inputShape(text: string): readonly number[] {
   const shape = text.split('x').map(Number);
   // Operators have inputs of any rank; the compiler tells which rank a module reads.
   if (shape.length < 2 || shape.length > 8 || shape.some((size) => !Number.isInteger(size) || size < 1 || size > 65_536)) {
-    throw new Problem('bad-option', `--input must be batch x channels x height x width, got '${text}'`, { help: 'Write --input 1x64x20x20.' });
+    throw new Problem('bad-option', `--input must be batch x channels x height x width, sizes from 1 to 65536, got '${text}'`, { help: 'Write --input 1x64x20x20.' });
   }
   return shape;
 }

@@ -5,7 +5,7 @@
 import { activate } from './activations.js';
 import { Problem, internal } from './errors.js';
 import { known, show, singleAtom, termsOf, type Extent, type Shape } from './ir/extent.js';
-import { viewOf, type Constant, type DType, type FeatureMap, type Graph, type Input, type Node, type Param, type Result, type Value } from './ir/graph.js';
+import { viewOf, type CallNode, type Constant, type DType, type FeatureMap, type Graph, type Input, type Node, type Param, type Result, type Value } from './ir/graph.js';
 import { withDefaults, type AnyModule, type Args, type Arity, type Given, type Module, type Pair } from './module.js';
 import { rowOf, type AttrsOf, type OpName } from './onnx/operators/index.js';
 import { TensorOps, toPair, type MapShape, type Tensor } from './tensor-ops.js';
@@ -250,16 +250,16 @@ export class Builder extends TensorOps {
 
   /**
    * One use of a custom operator: `build` is traced once into a body of its own. Every open size that the body uses
-   * must be a size of one of its inputs.
+   * must be a size of one of its inputs. `spared`: multiply-adds that PyTorch's definition has on top.
    */
-  call(name: string, attrs: Readonly<Record<string, number | string>>, inputs: readonly Value[], build: (g: Builder, ...inputs: Value[]) => readonly Value[]): readonly Result[] {
+  call(name: string, attrs: Readonly<Record<string, number | string>>, inputs: readonly Value[], build: (g: Builder, ...inputs: Value[]) => readonly Value[], spared?: CallNode['spared']): readonly Result[] {
     const formal = inputs.map((value, i): Input => ({ kind: 'input', name: `x${i}`, dtype: value.dtype, shape: value.shape }));
     const nodes: Node[] = [];
     const results = build(new Builder(this.recording, nodes, this.scope), ...formal);
     const body: Graph = { inputs: formal, outputs: results.map((value, i) => ({ name: `y${i}`, value })), nodes };
     checkSizesShown(name, body);
     const outputs = results.map((value): Result => ({ kind: 'result', dtype: value.dtype, shape: value.shape }));
-    this.nodes.push({ kind: 'call', name, attrs, body, inputs, outputs, scope: this.scope });
+    this.nodes.push({ kind: 'call', name, attrs, body, inputs, outputs, scope: this.scope, ...(spared ? { spared } : {}) });
     return outputs;
   }
 }

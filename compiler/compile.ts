@@ -172,6 +172,10 @@ function moduleShapes({ inputs, dynamic = 'none' }: ModuleOptions, operator: Any
 }
 
 function checkInputs(inputs: ModuleOptions['inputs'], operator: AnyModule['operator']): void {
+  if (operator && inputs.length !== operator.shapes.length) {
+    const shapes = operator.shapes.map((shape) => `[${shape.join(', ')}]`).join(' and ');
+    throw new Problem('bad-option', `the operator reads ${shapes}, got ${inputs.length} input${inputs.length === 1 ? '' : 's'}`, { help: 'Give one --input for each.' });
+  }
   for (const shape of inputs) {
     const rank = operator ? shape.length >= 2 && shape.length <= 8 : shape.length === 4;
     if (rank && shape.every((size) => Number.isInteger(size) && size >= 1 && size <= MAX_EXTENT)) continue;

@@ -77,10 +77,10 @@ function dividePredictions(golden: ModelGolden, axis: number, { name, shape }: G
   const meanings = meaningsOf(golden, shape[axis]!);
   const kinds = [...new Set(meanings)];
   const errors = golden.f32ErrorByOutput;
-  // The file states one error for all but the boxes; where keypoints are among them it is theirs, in pixels.
+  // The file states one error for all but the boxes; where keypoints are among them it is theirs, in pixels, unless scores have their own.
   const stated = errors.get(`${name}[rest]`) ?? 0;
   const inPixels = meanings.includes('pixels', 4);
-  const rest = inPixels ? 0 : stated;
+  const rest = errors.get(`${name}[scores]`) ?? (inPixels ? 0 : stated);
   const boxes = Math.max(errors.get(`${name}[boxes]`) ?? golden.f32Error, inPixels ? stated : 0);
   const label = { pixels: 'boxes', probability: 'scores', coefficients: 'coefficients', features: 'features', class: 'classes' } as const;
   const parts = kinds.map((meaning) => ({ name: `${name}[${label[meaning]}]`, meaning, f32Error: meaning === 'pixels' ? boxes : rest }));

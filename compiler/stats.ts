@@ -16,13 +16,13 @@ export interface Macs {
   readonly fixed: boolean;
 }
 
-/** Counts a graph of known sizes. A parameter, its bias or an activation costs nothing in these rules. */
-export function countMacs(graph: Graph, linear = false): Macs {
+/** Counts a graph of known sizes, as the packages do or as it is. A parameter, its bias or an activation costs nothing in these rules. */
+export function countMacs(graph: Graph, { linear = false, asPackages = false }: { readonly linear?: boolean; readonly asPackages?: boolean } = {}): Macs {
   let [total, functional, fixed] = [0, false, linear];
   for (const node of graph.nodes) {
     if (node.kind !== 'op') {
-      const inner = node.body ? countMacs(node.body) : undefined;
-      total += inner?.total ?? 0;
+      const inner = node.body ? countMacs(node.body, { asPackages }) : undefined;
+      total += (inner?.total ?? 0) + (node.kind === 'call' && asPackages ? (node.spared?.(node.inputs) ?? 0) : 0);
       functional ||= inner?.functional ?? false;
       continue;
     }
@@ -54,7 +54,7 @@ function macsOf(node: OpNode): number {
 export function gflops(network: Network<BoundLayer>, stride: number, [height, width]: readonly [number, number], weights: WeightSource): number {
   const at = (h: number, w: number): Macs => {
     const { graph, linear } = recordNetwork(network, { batch: 1, height: h, width: w }, { weights, countOnly: true });
-    return countMacs(graph, linear);
+    return countMacs(graph, { linear, asPackages: true });
   };
   const cell = Math.max(stride, 32);
   try {

@@ -75,6 +75,8 @@ export interface CallNode {
   /** Attributes of the opaque form. */
   readonly attrs: Readonly<Record<string, number | string>>;
   readonly body: Graph;
+  /** Multiply-adds of the definition in PyTorch that the body does without: summaries print what the packages count. */
+  readonly spared?: (inputs: readonly Value[]) => number;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Result[];
   readonly scope: string;

@@ -103,9 +103,9 @@ function sampleByGather(g: Builder, x: FeatureMap, grid: Value, { mode, padding,
 
 /** Positions mirrored at the centres of the outer cells, or at their edges, as often as it takes. */
 function reflected(g: Builder, pixel: Value, size: Extent, alignCorners: boolean): Value {
-  if (size === 1 && alignCorners) return g.mul(pixel, 0);
   const low = alignCorners ? 0 : -0.5;
-  const span = g.size(alignCorners ? add(size, -1) : size);
+  // A map of one cell has no span between centres: any other keeps the arithmetic from dividing by it.
+  const span = alignCorners ? g.maximum(g.size(add(size, -1)), 1) : g.size(size);
   const distance = g.unary('Abs', g.sub(pixel, low));
   const turns = g.unary('Floor', g.div(distance, span));
   const rest = g.sub(distance, g.mul(turns, span));

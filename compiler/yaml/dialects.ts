@@ -26,7 +26,7 @@ export interface Dialect {
   /** Whether a channel count is left unscaled. */
   keeps(count: number, module: string, network: Network): boolean;
   scaleChannels(count: number, network: Network): number;
-  /** The arguments as the module gets them, where the family spells them in another way. */
+  /** The arguments as the module gets them, where the family spells them in another way. (The article's parser hands SimAM nothing but channels.) */
   rewrite(layer: Layer, network: Network): readonly Literal[];
 }
 
@@ -67,7 +67,6 @@ const yolov5: Dialect = {
   keeps: (count, module, network) => module !== 'Segment' && count === (module === 'PSA' || module === 'PolarizedPSA' ? network.nc : headOutputs(network)),
   scaleChannels: (count, { width }) => toMultipleOf8(count * width),
   rewrite: ({ module, from, args }, { keys }) => {
-    // The article's parser hands SimAM nothing but channels.
     if (module === 'SimAM') return args.slice(0, 1);
     const dilation = DILATION[module];
     if (dilation !== undefined && typeof args[dilation] === 'boolean') return args.toSpliced(dilation, 0, 1);
@@ -103,7 +102,7 @@ const ultralytics: Dialect = {
   // The exception `c2 != nc` of releases before 8.4 is gone.
   keeps: () => false,
   scaleChannels: (count, { width, maxChannels }) => toMultipleOf8(Math.min(count, maxChannels) * width),
-  rewrite: ({ args }) => args,
+  rewrite: ({ module, args }) => (module === 'SimAM' ? args.slice(0, 1) : args),
 };
 
 const DIALECTS: Readonly<Record<Family, Dialect>> = { yolov5, ultralytics };

@@ -9,8 +9,8 @@ const args = {
   group_split: ints('heads of each local group, then of the global one', undefined, { min: 0, max: 65_536 }),
   kernel_sizes: ints('kernel size of each local group, odd', undefined, { max: 4095, empty: true }),
   window_size: int('side of the windows that the global heads average keys and values over', 7, { max: 4096 }),
-  attn_drop: number('dropout of the weights: nothing at inference', 0),
-  proj_drop: number('dropout of the result: nothing at inference', 0),
+  attn_drop: number('dropout of the weights: nothing at inference', 0, { min: 0, max: 1 }),
+  proj_drop: number('dropout of the result: nothing at inference', 0, { min: 0, max: 1 }),
   qkv_bias: bool('biases in the projections', true),
 };
 

@@ -13,6 +13,12 @@ export const Covpool = defineModule({
 });
 export default Covpool;
 
+/** X Î: n · c · M · M. */
+const productWithMatrix = ([x]: readonly Value[]): number => {
+  const [n, c, h, w] = x!.shape as readonly number[];
+  return n! * c! * (h! * w!) ** 2;
+};
+
 /**
  * X Î Xᵀ with Î = (I − 11ᵀ/M) / M over the M positions, as the product of the centred rows: x [n, c, h, w] → [n, c, c].
  * The definition's M × M matrix would be 41 million numbers for a map of 80 × 80, and rounds worse.
@@ -26,6 +32,6 @@ export function covpool(g: Builder, x: FeatureMap): Value<readonly [Extent, numb
     const centred = body.sub(rows, body.mean(rows, 2));
     const share = body.div(body.div(1, body.size(h)), body.size(w));
     return [body.mul(body.matmul(centred, body.transpose(centred, [0, 2, 1])), share)];
-  });
+  }, productWithMatrix);
   return y as Value<readonly [Extent, number, number]>;
 }
