@@ -80,7 +80,7 @@ function dividePredictions(golden: ModelGolden, axis: number, { name, shape }: G
   // The file states one error for all but the boxes; where keypoints are among them it is theirs, in pixels, unless scores have their own.
   const stated = errors.get(`${name}[rest]`) ?? 0;
   const inPixels = meanings.includes('pixels', 4);
-  const rest = errors.get(`${name}[scores]`) ?? (inPixels ? 0 : stated);
+  const rest = inPixels ? (errors.get(`${name}[scores]`) ?? 0) : stated;
   const boxes = Math.max(errors.get(`${name}[boxes]`) ?? golden.f32Error, inPixels ? stated : 0);
   const label = { pixels: 'boxes', probability: 'scores', coefficients: 'coefficients', features: 'features', class: 'classes' } as const;
   const parts = kinds.map((meaning) => ({ name: `${name}[${label[meaning]}]`, meaning, f32Error: meaning === 'pixels' ? boxes : rest }));

@@ -143,9 +143,9 @@ function valuesAxisOf(fields: Fields, outputs: readonly GoldenTensor[]): 1 | 2 |
   return axis;
 }
 
-/** `kpt_shape: [17, 3]` of a pose yaml. */
+/** `kpt_shape: [17, 3]` of a pose yaml, or the list in the head's row. */
 function keypointsOf(yaml: string): readonly [number, number] | undefined {
-  const match = /^kpt_shape:\s*\[\s*(\d{1,4})\s*,\s*([23])\s*\]/m.exec(yaml);
+  const match = /(?:^kpt_shape:|\bPose,\s*\[[^,\]]+,)\s*\[\s*(\d{1,4})\s*,\s*([23])\s*\]/m.exec(yaml);
   return match ? [Number(match[1]), Number(match[2])] : undefined;
 }
 
