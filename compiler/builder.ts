@@ -13,7 +13,7 @@ import type { WeightSource } from './weights/source.js';
 
 /** BatchNorm2d eps: both packages set 1e-3 on every BatchNorm2d of a model. */
 const BATCH_NORM_EPS = 1e-3;
-/** PyTorch's default for GroupNorm and LayerNorm, which the packages leave alone. */
+/** PyTorch's default for BatchNorm1d, GroupNorm and LayerNorm, which the packages leave alone. */
 const NORM_EPS = 1e-5;
 
 /** What one recording shares between all its builders. */
@@ -55,11 +55,19 @@ export interface ConvOptions {
   readonly bias?: boolean;
   /** What the result is multiplied by: a number or a trained scalar. It goes into weight and bias. */
   readonly scale?: number | Param;
+  /** What becomes of weight and bias, instead of a scale. Only with a bias. */
+  readonly affine?: Affine;
+}
+
+/** Of a Conv1d along one axis of a map. */
+export interface LineOptions extends Pick<ConvOptions, 'out' | 'groups' | 'bias'> {
+  readonly kernel?: number;
+  readonly padding?: number;
 }
 
 export type LinearOptions = Pick<ConvOptions, 'out' | 'bias' | 'scale'>;
 
-/** What becomes of a normalization's gain and bias. */
+/** What becomes of a normalization's gain and bias, or of a convolution's weight and bias. */
 export type Affine = (gain: Param, bias: Param) => readonly [Value, Value];
 const unchanged: Affine = (gain, bias) => [gain, bias];
 
@@ -161,22 +169,40 @@ export class Builder extends TensorOps {
     return this.convNd(name, x, options, [options.kernel ?? 1, options.stride ?? 1, options.padding ?? 0, options.dilation ?? 1].map((v) => [toPair(v)[0]]));
   }
 
-  private convNd<S extends Shape>(name: string, x: Value, { out, groups = 1, bias = true, scale }: ConvOptions, [kernel, strides, pads, dilations]: readonly (readonly number[])[]): Tensor<S> {
+  /** nn.Conv1d along the height (2) or width (3) of a map, every line on its own: x [n, c, h, w], without reshaping to lines. */
+  conv1dAlong(name: string, x: FeatureMap, axis: 2 | 3, { out, kernel = 1, padding = 0, groups = 1, bias = true }: LineOptions): Tensor<MapShape> {
+    const along = (size: number, other: number): Pair => (axis === 2 ? [size, other] : [other, size]);
+    const weight = this.param(`${name}.weight`, [out, x.shape[1] / groups, kernel]);
+    const params = [viewOf(weight, [out, x.shape[1] / groups, ...along(kernel, 1)]), ...(bias ? [this.param(`${name}.bias`, [out])] : [])];
+    const pads = along(padding, 0);
+    return this.one('Conv', [x, ...params], { kernel: along(kernel, 1), strides: [1, 1], pads: [...pads, ...pads], dilations: [1, 1], group: groups }, name);
+  }
+
+  private convNd<S extends Shape>(name: string, x: Value, { out, groups = 1, bias = true, scale, affine }: ConvOptions, [kernel, strides, pads, dilations]: readonly (readonly number[])[]): Tensor<S> {
     const c = known(x.shape[1]!, 'the number of channels');
     if (c % groups !== 0 || out % groups !== 0) {
       throw new Problem('bad-channels', `${c} input and ${out} output channels do not divide into ${groups} groups`);
     }
     const weight = this.param(`${name}.weight`, [out, c / groups, ...kernel!]);
     const params: readonly Param[] = bias ? [weight, this.param(`${name}.bias`, [out])] : [weight];
-    return this.one('Conv', [x, ...this.scaled(params, scale)], { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
+    const operands = affine && params[1] ? affine(weight, params[1]) : this.scaled(params, scale);
+    return this.one('Conv', [x, ...operands], { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
   }
 
   /** nn.BatchNorm2d in eval mode; `affine` may change its gain and bias. */
   batchNorm2d(name: string, x: FeatureMap, affine: Affine = unchanged): Tensor<MapShape> {
-    const shape = [x.shape[1]] as const;
-    const [gain, bias] = affine(this.param(`${name}.weight`, shape), this.param(`${name}.bias`, shape));
-    const statistics = ['running_mean', 'running_var'].map((leaf) => this.buffer(`${name}.${leaf}`, shape));
-    return this.one('BatchNormalization', [x, gain, bias, ...statistics], { epsilon: BATCH_NORM_EPS }, name);
+    return this.batchNorm(name, x, affine, BATCH_NORM_EPS);
+  }
+
+  /** nn.BatchNorm1d in eval mode, over the channels of a map: its eps stays PyTorch's. */
+  batchNorm1d(name: string, x: FeatureMap): Tensor<MapShape> {
+    return this.batchNorm(name, x, unchanged, NORM_EPS);
+  }
+
+  private batchNorm(name: string, x: FeatureMap, affine: Affine, epsilon: number): Tensor<MapShape> {
+    const [gain, bias] = affine(...this.affine(name, x.shape[1]));
+    const statistics = ['running_mean', 'running_var'].map((leaf) => this.buffer(`${name}.${leaf}`, [x.shape[1]]));
+    return this.one('BatchNormalization', [x, gain, bias, ...statistics], { epsilon }, name);
   }
 
   /** nn.GroupNorm: one gain and bias per channel, which `affine` may change. */
@@ -185,9 +211,9 @@ export class Builder extends TensorOps {
   }
 
   /** nn.LayerNorm over the last axis. */
-  layerNorm<S extends Shape>(name: string, x: Value<S>): Tensor<S> {
+  layerNorm<S extends Shape>(name: string, x: Value<S>, epsilon = NORM_EPS): Tensor<S> {
     const size = known(x.shape.at(-1)!, 'the normalized size');
-    return this.one('LayerNormalization', [x, ...this.affine(name, size)], { epsilon: NORM_EPS }, name);
+    return this.one('LayerNormalization', [x, ...this.affine(name, size)], { epsilon }, name);
   }
 
   /** Instance normalization with given gain and bias [c], over the positions of each channel of x [n, c, …]. */
@@ -232,6 +258,11 @@ export class Builder extends TensorOps {
   /** Sizes at which the definition divides by zero, or else gives no numbers. Open sizes are not known to. */
   undefinedWhere(condition: boolean, what: string, help: string): void {
     if (condition && !this.recording.countOnly) throw new Problem('bad-shape', what, { help });
+  }
+
+  /** What PyTorch computes, and a shorter way to the same numbers: GFLOPs count the first, files hold the second. Both declare the same tensors. */
+  either<T>(counted: () => T, computed: () => T): T {
+    return this.recording.countOnly ? counted() : computed();
   }
 
   /**

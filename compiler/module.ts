@@ -160,6 +160,10 @@ export const nominal = (doc: string): Reader<number> =>
 export const int = (doc: string, fallback?: number, range: { min?: number; max?: number } = {}): Reader<number> =>
   make('value', 'int', doc, fallback, fallback !== undefined, (value) => integer(value, range.min ?? 1, range.max ?? MAX_INT));
 
+/** An integer, or None where the module works it out. */
+export const intOrNone = (doc: string, range: { min?: number; max?: number } = {}): Reader<number | null> =>
+  make<number | null>('value', 'int or None', doc, null, true, (value) => (value === null ? null : integer(value, range.min ?? 1, range.max ?? MAX_INT)));
+
 export const number = (doc: string, fallback?: number, range: { min?: number; max?: number } = {}): Reader<number> =>
   make('value', 'number', doc, fallback, fallback !== undefined, (value) => {
     if (typeof value !== 'number' || !Number.isFinite(value)) throw wrong('a finite number', value);

@@ -110,9 +110,10 @@ export abstract class TensorOps {
     const pads = toPair(padding);
     return this.one('MaxPool', [x], { kernel: toPair(kernel), strides: toPair(stride), pads: [...pads, ...pads], dilations: [1, 1] }, module);
   }
-  /** Means of windows that do not overlap: AvgPool2d(kernel). */
-  avgPool2d(x: FeatureMap, kernel: number | Pair, module?: string): Tensor<MapShape> {
-    return this.one('AveragePool', [x], { kernel: toPair(kernel), strides: toPair(kernel) }, module);
+  /** Means of windows, in which the zeros of the padding count: AvgPool2d. */
+  avgPool2d(x: FeatureMap, { kernel, stride = kernel, padding = 0 }: PoolOptions, module?: string): Tensor<MapShape> {
+    const pads = toPair(padding);
+    return this.one('AveragePool', [x], { kernel: toPair(kernel), strides: toPair(stride), ...(pads.some((pad) => pad > 0) ? { pads: [...pads, ...pads] } : {}) }, module);
   }
   /** AdaptiveAvgPool2d(1): [n, c, 1, 1]. */
   globalAvgPool(x: FeatureMap, module?: string): Tensor<readonly [Extent, number, 1, 1]> {

@@ -126,6 +126,7 @@ const averages = {
   'kernel 2 by 3, side by side': { kernel: [2, 3], strides: [2, 3] },
   'kernel 3, strides 1 and 2': { kernel: [3, 3], strides: [1, 2] },
   'kernel 1 by 2, cells left out': { kernel: [1, 2], strides: [2, 3] },
+  'kernel 3, with zeros that count': { kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1] },
 } as const;
 for (const [about, window] of Object.entries(averages)) {
   define('AveragePool', about, { inputs: map4, build: (g, [x]) => g.op('AveragePool', [x!], window), expect: ([x]) => [plain.averagePool(x!, window)] });

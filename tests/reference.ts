@@ -135,9 +135,9 @@ export function conv(x: Numbers, w: Numbers, bias: Numbers | undefined, attrs: W
 
 export const maxPool = (x: Numbers, attrs: Window): Numbers => slide(x, x.shape[1]!, attrs, ([n, c], places) => largest(places.map(({ space }) => at(x, [n!, c!, ...space]))));
 
-export const averagePool = (x: Numbers, window: Pick<Window, 'kernel' | 'strides'>): Numbers =>
-  slide(x, x.shape[1]!, { ...window, pads: [...window.kernel, ...window.kernel].map(() => 0), dilations: window.kernel.map(() => 1) }, ([n, c], places) =>
-    mean(places.map(({ space }) => at(x, [n!, c!, ...space]))));
+export const averagePool = (x: Numbers, window: Pick<Window, 'kernel' | 'strides'> & Partial<Pick<Window, 'pads'>>): Numbers =>
+  slide(x, x.shape[1]!, { pads: [...window.kernel, ...window.kernel].map(() => 0), ...window, dilations: window.kernel.map(() => 1) }, ([n, c], places) =>
+    places.reduce((sum, { space }) => sum + at(x, [n!, c!, ...space]), 0) / window.kernel.reduce((a, b) => a * b, 1));
 
 /** Every element of x [n, c, …] adds itself times the kernel w [c, M / group, …] to the places below it; what falls on the padding is cut off. */
 export function convTranspose(x: Numbers, w: Numbers, bias: Numbers | undefined, { kernel, strides, pads, group }: Omit<Window, 'dilations'> & { readonly group: number }): Numbers {

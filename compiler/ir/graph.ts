@@ -39,8 +39,17 @@ export interface Param<S extends Shape = Shape> extends TensorType<S> {
   readonly read: Read;
 }
 
-/** The same numbers with another shape. */
-export const viewOf = <S extends Shape>(param: Param, shape: S): Param<S> => ({ ...param, shape });
+const views = new WeakMap<Param, Map<string, Param>>();
+
+/** The same numbers with another shape. Asked for twice it is the same value, so that a file holds it once. */
+export function viewOf<S extends Shape>(param: Param, shape: S): Param<S> {
+  const made = views.get(param) ?? new Map<string, Param>();
+  views.set(param, made);
+  const key = shape.map(String).join();
+  const view = made.get(key) ?? { ...param, shape };
+  made.set(key, view);
+  return view as Param<S>;
+}
 
 /** A small tensor known when compiling: grids, anchors, scalars. */
 export interface Constant<S extends Shape = Shape> extends TensorType<S> {

@@ -34,6 +34,16 @@ const SHARED: Readonly<Record<string, Alias>> = {
   'nn.Upsample': { file: 'Upsample' },
   'torch.nn.Upsample': { file: 'Upsample' },
   PolarizedPSA: { file: 'PSA' },
+  BAMBlock: { file: 'BAM' },
+  EffectiveSEModule: { file: 'EffectiveSE' },
+  // As SwiftFormer spells it.
+  EfficientAdditiveAttnetion: { file: 'EfficientAdditiveAttention' },
+  GCNet: { file: 'GlobalContext' },
+  LSKblock: { file: 'LSKBlock' },
+  ParNetAttention: { file: 'ParNet' },
+  SaELayer: { file: 'SENetV2' },
+  SELayerV2: { file: 'SENetV2' },
+  SpatialGroupEnhance: { file: 'SGE' },
   ...LISTED,
 };
 

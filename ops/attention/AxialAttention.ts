@@ -18,12 +18,12 @@ export const AxialAttention = defineModule({
 });
 export default AxialAttention;
 
-/** softmax(Q Kᵀ / √d) V among the positions of one row, or of one column: [n, c, h, w]. */
-function attention(g: Builder, x: FeatureMap, heads: number, along: 'rows' | 'columns'): FeatureMap {
+/** softmax(Q Kᵀ / √d) V among the positions of one row, or of one column, in heads of `size` channels: [n, c, h, w]. */
+export function attention(g: Builder, x: FeatureMap, heads: number, along: 'rows' | 'columns', size = x.shape[1] / heads): FeatureMap {
   const [n, c, h, w] = x.shape;
-  const size = c / heads;
-  const query = g.pointwise('to_q', x, { out: c, bias: false, scale: size ** -0.5 });
-  const [key, value] = g.split(g.pointwise('to_kv', x, { out: 2 * c, bias: false }), 1, [c, c]) as readonly Value[];
+  const inner = heads * size;
+  const query = g.pointwise('to_q', x, { out: inner, bias: false, scale: size ** -0.5 });
+  const [key, value] = g.split(g.pointwise('to_kv', x, { out: 2 * inner, bias: false }), 1, [inner, inner]) as readonly Value[];
   const byHead = (map: Value): Value => g.reshape(map, [n, heads, size, h, w]);
   // [n, heads, lines, positions, size], of keys the last two exchanged.
   const tokens = along === 'rows' ? [0, 1, 3, 4, 2] : [0, 1, 4, 3, 2];
@@ -31,5 +31,5 @@ function attention(g: Builder, x: FeatureMap, heads: number, along: 'rows' | 'co
   const scores = g.matmul(g.transpose(byHead(query), tokens), g.transpose(byHead(key!), transposed));
   const attended = g.matmul(g.softmax(scores, 4), g.transpose(byHead(value!), tokens));
   const back = along === 'rows' ? [0, 1, 4, 2, 3] : [0, 1, 4, 3, 2];
-  return g.pointwise('to_out', g.reshape(g.transpose(attended, back), [n, c, h, w]), { out: c });
+  return g.pointwise('to_out', g.reshape(g.transpose(attended, back), [n, inner, h, w]), { out: c });
 }

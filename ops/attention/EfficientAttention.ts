@@ -57,7 +57,7 @@ function global(g: Builder, x: FeatureMap, { heads, size, window, bias }: { read
   const positions = product([rows, columns, window, window]);
   const query = g.transpose(g.reshapeAtRunTime(g.conv2d('global_q', x, { out: width, bias, scale: size ** -0.5 }), [n, heads, size, positions]), [0, 1, 3, 2]);
   if (window === 1) g.declare('avgpool');
-  const averaged = window === 1 ? x : g.avgPool2d(x, window, 'avgpool');
+  const averaged = window === 1 ? x : g.avgPool2d(x, { kernel: window }, 'avgpool');
   const [key, value] = g.split(g.conv2d('global_kv', averaged, { out: 2 * width, bias }), 1, [width, width]).map((part) => g.reshape(part, [n, heads, size, mul(rows, columns)]));
   const weights = g.softmax(g.matmul(query, key!), 3);
   const attended = g.transpose(g.matmul(weights, g.transpose(value!, [0, 1, 3, 2])), [0, 1, 3, 2]);

@@ -58,7 +58,7 @@ export const limited = (g: Builder, positions: Value, { offset_range_factor }: P
 /** Means of the cells of the regular grid, of which there must be as many as there would be offsets. */
 export function regularMeans(g: Builder, x: FeatureMap, stride: number, [rows, columns]: readonly [Extent, Extent]): FeatureMap {
   const [n, c] = x.shape;
-  const means = stride === 1 ? x : g.avgPool2d(x, stride);
+  const means = stride === 1 ? x : g.avgPool2d(x, { kernel: stride });
   const [, , h, w] = means.shape;
   if (h === rows && w === columns) return means;
   if ([h, w, rows, columns].every((size) => typeof size === 'number')) {

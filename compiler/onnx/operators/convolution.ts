@@ -21,7 +21,9 @@ function slide(size: Extent, axis: number, { kernel, strides, pads, dilations }:
   return out;
 }
 
-const unpadded = ({ kernel, strides }: Pick<Window, 'kernel' | 'strides'>): Window => ({ kernel, strides, pads: [...kernel, ...kernel].map(() => 0), dilations: kernel.map(() => 1) });
+type Means = Pick<Window, 'kernel' | 'strides'> & Partial<Pick<Window, 'pads'>>;
+
+const windowOf = ({ kernel, strides, pads = [...kernel, ...kernel].map(() => 0) }: Means): Window => ({ kernel, strides, pads, dilations: kernel.map(() => 1) });
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
@@ -87,17 +89,19 @@ export const convolution = {
     },
     spell: (attrs) => ({ attributes: windowAttributes(attrs) }),
   }),
-  /** Mean of a window without padding. */
-  AveragePool: row<Pick<Window, 'kernel' | 'strides'>>({
+  /** Mean of a window; the zeros of the padding count. */
+  AveragePool: row<Means>({
     since: 7,
     exactness: 'approximate',
     infer: (inputs, attrs) => {
       const x = operand(inputs, 0);
       channelsOf(x);
-      return [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...spatial(x).map((size, i) => slide(size, i, unpadded(attrs)))] }];
+      return [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...spatial(x).map((size, i) => slide(size, i, windowOf(attrs)))] }];
     },
     macs: { when: 'leaf', count: (_, [y], { kernel }) => elements(y!) * (product(kernel) + 1) },
-    spell: ({ kernel, strides }) => ({ attributes: { kernel_shape: { ints: kernel }, strides: { ints: strides } } }),
+    spell: ({ kernel, strides, pads }) => ({
+      attributes: { kernel_shape: { ints: kernel }, strides: { ints: strides }, ...(pads ? { pads: { ints: pads }, count_include_pad: { int: 1 } } : {}) },
+    }),
   }),
   GlobalAveragePool: row<None>({
     since: 1,
