@@ -1,7 +1,7 @@
 /** The options that say how custom operators are written. */
 import type { Options } from 'yargs';
 import { Problem } from '../compiler/errors.js';
-import type { CustomOps } from '../passes/pass.js';
+import type { CustomOps } from '../compiler/index.js';
 
 export interface CustomOpsOptions {
   readonly customOps: CustomOps['form'];

@@ -1,6 +1,6 @@
 /** `yolonnx verify`: runs a model file, or what goldens name, and compares with PyTorch's results. */
 import type { Dynamic, Provider } from '../compiler/index.js';
-import type { CustomOps } from '../passes/pass.js';
+import type { CustomOps } from '../compiler/index.js';
 import { shared, type Command } from './command.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
 

@@ -4,7 +4,7 @@ import { inferChannels } from '../passes/network/infer-channels.js';
 import { scale } from '../passes/network/scale.js';
 import { runPasses, type CustomOps, type Pass, type PassReport } from '../passes/pass.js';
 import { Problem, nearest, type Source } from './errors.js';
-import { input, mul, type Extent, type Shape } from './ir/extent.js';
+import { greatestCommonDivisor, input, mul, type Extent, type Shape } from './ir/extent.js';
 import type { Graph } from './ir/graph.js';
 import type { BoundLayer, Family, Literal, Network } from './ir/network.js';
 import type { ByteSink } from './io.js';
@@ -156,8 +156,6 @@ function openSize(axis: 2 | 3, size: number, inputs: ModuleOptions['inputs']): E
   return mul(size / unit, input(first === 1 ? name : `${name}/${first}`));
 }
 
-const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
-
 /** The shapes that a module alone is recorded with: numbers, or symbols for what stays open. */
 function moduleShapes({ inputs, dynamic = 'none' }: ModuleOptions, operator: AnyModule['operator']): readonly Shape[] {
   return inputs.map((shape, i) =>
@@ -172,15 +170,12 @@ function moduleShapes({ inputs, dynamic = 'none' }: ModuleOptions, operator: Any
 }
 
 function checkInputs(inputs: ModuleOptions['inputs'], operator: AnyModule['operator']): void {
-  if (operator && inputs.length !== operator.shapes.length) {
-    const shapes = operator.shapes.map((shape) => `[${shape.join(', ')}]`).join(' and ');
-    throw new Problem('bad-option', `the operator reads ${shapes}, got ${inputs.length} input${inputs.length === 1 ? '' : 's'}`, { help: 'Give one --input for each.' });
-  }
-  for (const shape of inputs) {
-    const rank = operator ? shape.length >= 2 && shape.length <= 8 : shape.length === 4;
-    if (rank && shape.every((size) => Number.isInteger(size) && size >= 1 && size <= MAX_EXTENT)) continue;
-    throw new Problem('bad-option', `an input is [batch, channels, height, width] with sizes from 1 on, got [${shape.join(', ')}]`, { help: 'Give a shape such as --input 1x64x20x20.' });
-  }
+  const wanted = operator?.shapes ?? inputs.map(() => ['batch', 'channels', 'height', 'width']);
+  const fits = (shape: readonly number[], names: readonly (string | number)[]): boolean =>
+    shape.length === names.length && shape.every((size, axis) => Number.isInteger(size) && size >= 1 && size <= MAX_EXTENT && (typeof names[axis] === 'string' || names[axis] === size));
+  if (inputs.length === wanted.length && inputs.every((shape, i) => fits(shape, wanted[i]!))) return;
+  const [are, got] = [operator ? operator.shapes : [wanted[0]!], inputs].map((shapes) => shapes.map((shape) => `[${shape.join(', ')}]`).join(' and '));
+  throw new Problem('bad-option', `${operator ? 'the inputs are' : 'an input is'} ${are!} with sizes from 1 on, got ${got!}`, { help: 'Give one --input for each, such as --input 1x64x20x20.' });
 }
 
 export async function moduleGraph(options: ModuleOptions, library: ModuleLibrary): Promise<{ recorded: Recorded; graph: Graph; weights: WeightSource }> {
@@ -228,6 +223,7 @@ function lowered(graph: Graph, options: GraphOptions): Graph {
 /** The form, domain and names of custom operators. Throws Problem('bad-option'). */
 export function customOpsOf({ customOps = {} }: Pick<GraphOptions, 'customOps'>): CustomOps {
   const { form = 'inline', domain = 'yolonnx', names = {} } = customOps;
+  if (!['inline', 'function', 'opaque'].includes(form)) throw new Problem('bad-option', `custom operators are written inline, function or opaque, not ${form as string}`);
   if (!/^[A-Za-z][\w.-]*$/.test(domain)) throw new Problem('bad-option', `the domain of custom operators must be a name such as yolonnx or mmdeploy, got '${domain}'`, { help: 'Use letters, digits, _, - and dots.' });
   if (/^ai\.onnx(\.|$)/.test(domain)) throw new Problem('bad-option', `${domain} is ONNX's own domain`, { help: 'Use another, such as yolonnx or mmdeploy.' });
   for (const [operator, name] of Object.entries(names)) {

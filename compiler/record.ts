@@ -1,7 +1,7 @@
 /** Network → graph: builds every layer's module in order and checks what channel inference said against what came out. */
 import { Builder, buildModule, newRecording, type Recording } from './builder.js';
 import { Problem, located } from './errors.js';
-import { ratio, show, showShape, type Extent, type Shape } from './ir/extent.js';
+import { greatestCommonDivisor, ratio, show, showShape, type Extent, type Shape } from './ir/extent.js';
 import type { FeatureMap, Graph, Input, Node, Output, Value } from './ir/graph.js';
 import { placeOf, type BoundLayer, type Network } from './ir/network.js';
 import { usage, type AnyModule } from './module.js';
@@ -182,9 +182,8 @@ function headStride(network: Network<BoundLayer>, strides: readonly number[]): n
 
 /** The least common multiple of whole strides, where it is no larger than a probe's map. */
 function commonStride(head: number, strides: readonly number[]): number {
-  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
   return strides.filter((stride) => Number.isInteger(stride)).reduce((common, stride) => {
-    const multiple = (common * stride) / divisor(common, stride);
+    const multiple = (common * stride) / greatestCommonDivisor(common, stride);
     return multiple <= PROBE ? multiple : common;
   }, head);
 }

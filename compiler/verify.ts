@@ -31,6 +31,8 @@ export interface VerifyReport {
   readonly cases: readonly CaseResult[];
   readonly passed: number;
   readonly failed: number;
+  /** Opaque operators (domain::name) in whose place function twins ran; absent when there were none. */
+  readonly twins?: readonly string[];
 }
 
 export interface VerifyOptions {

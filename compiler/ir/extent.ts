@@ -118,6 +118,8 @@ export function mul(a: Extent, b: Extent): Extent {
 export const product = (extents: readonly Extent[]): Extent => extents.reduce((a, b) => mul(a, b), 1);
 export const total = (extents: readonly Extent[]): Extent => extents.reduce((a, b) => add(a, b), 0);
 
+export const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+
 /** Floor of a / b. What b divides leaves the division; the rest becomes one atom. */
 export function floorDiv(a: number, b: number): number;
 export function floorDiv(a: Extent, b: Extent): Extent;

@@ -197,7 +197,7 @@ async function verified(target: AtomicFile | MemoryFile, goldens: readonly strin
   options.onProgress?.({ stage: 'verify', done: 0, total: goldens.length });
   const { verify } = await import('./verify.js');
   const model = target instanceof MemoryFile ? target.bytes() : target.temporary;
-  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', onNote: (note) => warn(new Problem('missing-provider', note)) });
+  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', customOps: options.customOps ?? {}, onNote: (note) => warn(new Problem('missing-provider', note)) });
 }
 
 const hashing = (sink: ByteSink, hash: ReturnType<typeof createHash> | undefined): ByteSink =>

@@ -87,10 +87,19 @@ export function atomicFile(path: string): AtomicFile {
     const temporary = join(dirname(target), `.yolonnx-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
     // Registered first: a signal may come at any time.
     removeAtExit(temporary);
-    const fd = openSync(temporary, 'wx');
+    const fd = opened(temporary);
     if (before) fchmodSync(fd, before.mode & 0o777);
     return new Writer(target, temporary, fd);
   });
+}
+
+function opened(temporary: string): number {
+  try {
+    return openSync(temporary, 'wx');
+  } catch (error) {
+    kept(temporary);
+    throw error;
+  }
 }
 
 /** Where a link leads whose file is not there yet; any other path as it is. */

@@ -7,6 +7,9 @@ import { CUSTOM_OPS } from '../metadata.js';
 import { OPSETS } from '../onnx/emit.js';
 import { functionTwins, type OpaqueUse } from '../twins.js';
 
+/** AttributeProto's type of one integer. */
+const INT = 2;
+
 /** Tensors of this element type are float16. */
 const FLOAT16 = 10;
 
@@ -31,28 +34,29 @@ export async function readFacts(model: string | Uint8Array): Promise<FileFacts> 
   const half = decoded.graph?.initializer?.some(({ dataType }) => dataType === FLOAT16) ?? false;
   const uses = await opaqueUses(decoded);
   if (uses.length === 0) return { half };
-  const opset = checkedOpset(Number(decoded.opsetImport.find(({ domain }) => !domain)?.version ?? 0));
+  const opset = checkedOpset(Number(decoded.opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 0));
   return { half, twin: { bytes: Buffer.concat([bytes, functionTwins(uses, opset)]), names: uses.map(({ domain, name }) => `${domain}::${name}`) } };
 }
 
 function checkedOpset(version: number): number {
   if (version >= OPSETS.least && version <= OPSETS.most) return version;
-  throw new Problem('bad-model', `the model has opaque operators at opset ${version}; function twins are made for ${OPSETS.least} to ${OPSETS.most}`);
+  throw new Problem('bad-model', `the model has opaque operators at opset ${version}; function twins are made for ${OPSETS.least} to ${OPSETS.most}`, { help: 'Verify the inline form, which computes the same.' });
 }
 
 /** The opaque operators that the file's metadata names, once each. */
-async function opaqueUses({ graph, metadataProps }: onnx.ModelProto): Promise<readonly OpaqueUse[]> {
+async function opaqueUses({ graph, metadataProps, functions }: onnx.ModelProto): Promise<readonly OpaqueUse[]> {
   const written = metadataProps.find(({ key }) => key === CUSTOM_OPS)?.value;
   if (!written) return [];
   const uses: OpaqueUse[] = [];
   for (const [key, operator] of operatorsOf(written)) {
-    if (key.startsWith('::')) continue;
+    // ONNX's own operators, and those that the file defines itself, are not opaque.
+    if (key.startsWith('::') || functions.some(({ domain, name }) => `${domain ?? ''}::${name ?? ''}` === key)) continue;
     const nodes = (graph?.node ?? []).filter(({ domain, opType }) => `${domain ?? ''}::${opType ?? ''}` === key);
     if (nodes.length === 0 || !library.names.includes(operator)) continue;
     const definition = await library.load(operator);
     if (!definition.operator?.custom) continue;
     const [first, ...others] = nodes.map(attributesOf);
-    if (others.some((attributes) => JSON.stringify(attributes) !== JSON.stringify(first))) throw new Problem('bad-model', `${key} is used with several attributes, which one function cannot stand for`);
+    if (others.some((attributes) => JSON.stringify(attributes) !== JSON.stringify(first))) throw new Problem('bad-model', `${key} is used with several attributes, which one function cannot stand for`, { help: 'Verify the inline form, which computes the same.' });
     uses.push({ domain: nodes[0]!.domain ?? '', name: nodes[0]!.opType ?? '', definition, attributes: first! });
   }
   return uses;
@@ -67,4 +71,6 @@ function operatorsOf(written: string): [string, string][] {
   }
 }
 
-const attributesOf = ({ attribute }: onnx.INodeProto): Record<string, number> => Object.fromEntries((attribute ?? []).map(({ name, i }) => [name ?? '', Number(i ?? 0)]));
+/** Integers, as this compiler writes them; attributes of another type are left out and missed where they are read. */
+const attributesOf = ({ attribute }: onnx.INodeProto): Record<string, number> =>
+  Object.fromEntries((attribute ?? []).filter(({ type }) => Number(type) === INT).map(({ name, i }) => [name ?? '', Number(i ?? 0)]));

@@ -63,7 +63,7 @@ const expansions: Expansions = {
 /**
  * Sampling by Gather: the map is laid out as rows of channels [n·h·w, c], read at the four cells around every position
  * (one for `nearest`), and weighted. Positions are clamped to the map and, for zeros, one cell of zeros around it, so
- * that every index is valid. Indices are int64: float32 would be exact up to 2²⁴ only.
+ * that the index of every number is valid (NaN has none, and the runtime then fails). Indices are int64: float32 would be exact up to 2²⁴ only.
  */
 function sampleByGather(g: Builder, x: FeatureMap, grid: Value, { mode, padding, alignCorners }: AttrsOf<'GridSample'>): Value {
   const [n, c, h, w] = x.shape;

@@ -16,7 +16,7 @@ function stridesOf(shape: readonly number[]): number[] {
 }
 
 /** Reads `x` as if it had `shape`: output position i takes element offset + Σ index·stride. */
-function gather(x: Constant, out: Static, strides: readonly number[], offset = 0): Numbers {
+function readStrided(x: Constant, out: Static, strides: readonly number[], offset = 0): Numbers {
   const result = allocate(out.dtype, count(out.shape));
   const index = new Array<number>(out.shape.length).fill(0);
   let at = offset;
@@ -38,17 +38,17 @@ export function expandTo(x: Constant, out: Static): Numbers {
   const shape = shapeOf(x);
   const own = stridesOf(shape);
   const lead = out.shape.length - shape.length;
-  return gather(x, out, out.shape.map((_, i) => (i < lead || shape[i - lead] === 1 ? 0 : own[i - lead]!)));
+  return readStrided(x, out, out.shape.map((_, i) => (i < lead || shape[i - lead] === 1 ? 0 : own[i - lead]!)));
 }
 
 export function permute(x: Constant, perm: readonly number[], out: Static): Numbers {
   const own = stridesOf(shapeOf(x));
-  return gather(x, out, perm.map((axis) => own[axis]!));
+  return readStrided(x, out, perm.map((axis) => own[axis]!));
 }
 
 export function sliceOf(x: Constant, axis: number, start: number, step: number, out: Static): Numbers {
   const own = stridesOf(shapeOf(x));
-  return gather(x, out, own.map((stride, i) => (i === axis ? stride * step : stride)), start * own[axis]!);
+  return readStrided(x, out, own.map((stride, i) => (i === axis ? stride * step : stride)), start * own[axis]!);
 }
 
 export function splitAt(x: Constant, axis: number, outputs: readonly Static[]): Numbers[] {
@@ -81,8 +81,8 @@ export function mapUnary(x: Constant, out: Static, f: (x: number) => number): Nu
   return result;
 }
 
-/** Σ f(x) over axes; sums are kept in double and rounded once. */
-export function sumOver(x: Constant, axes: readonly number[], out: Static, f: (x: number) => number = (value) => value): Numbers {
+/** Σ x over axes; sums are kept in double and rounded once. */
+export function sumOver(x: Constant, axes: readonly number[], out: Static): Numbers {
   const shape = shapeOf(x);
   const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const lines = { dtype: x.dtype, shape: [...kept, ...axes].map((axis) => shape[axis]!) };
@@ -91,7 +91,7 @@ export function sumOver(x: Constant, axes: readonly number[], out: Static, f: (x
   const length = sorted.length / sums.length;
   for (let i = 0; i < sums.length; i++) {
     let sum = 0;
-    for (let j = i * length; j < (i + 1) * length; j++) sum += f(sorted[j]!);
+    for (let j = i * length; j < (i + 1) * length; j++) sum += sorted[j]!;
     sums[i] = sum;
   }
   return sums;
@@ -101,11 +101,12 @@ export function sumOver(x: Constant, axes: readonly number[], out: Static, f: (x
 export function takeAlong(x: Constant, indices: Constant, axis: number, out: Static): Numbers | undefined {
   const shape = shapeOf(x);
   const [before, size, after] = [count(shape.slice(0, axis)), shape[axis]!, count(shape.slice(axis + 1))];
-  if (Array.from(indices.data).some((index) => index < 0 || index >= size)) return undefined;
+  const rows = Array.from(indices.data);
+  if (rows.some((index) => index < 0 || index >= size)) return undefined;
   const result = allocate(out.dtype, count(out.shape));
   let at = 0;
   for (let i = 0; i < before; i++) {
-    for (const index of Array.from(indices.data)) {
+    for (const index of rows) {
       const from = (i * size + index) * after;
       for (let k = 0; k < after; k++) result[at++] = x.data[from + k]!;
     }

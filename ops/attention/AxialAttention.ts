@@ -1,7 +1,7 @@
 import { defineModule, int } from '../../compiler/module.js';
-import { Problem } from '../../compiler/errors.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
+import { divided } from './channels.js';
 
 export const AxialAttention = defineModule({
   doc: 'Self-attention within every row, then within every column, each added to its input.',
@@ -10,8 +10,7 @@ export const AxialAttention = defineModule({
   constraints: ['`heads` divides the channels'],
   example: { inputs: [[1, 32, 12, 10]], args: [] },
   build(g, x, { heads }) {
-    const c = x.shape[1];
-    if (c % heads !== 0) throw new Problem('bad-channels', `${heads} heads do not divide ${c} channels`, { help: 'Use a number of heads that divides the channels of the layer before.' });
+    divided(x.shape[1], heads, 'heads');
     const rows = g.add(x, attention(g.in('row'), x, heads, 'rows'));
     return g.add(rows, attention(g.in('col'), rows, heads, 'columns'));
   },

@@ -1,7 +1,7 @@
 import { defineModule, int } from '../../compiler/module.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
-import { bottleneck } from './SE.js';
+import { bottleneck } from './channels.js';
 
 const HIDDEN_LAYERS = ['0', '1', '2'];
 

@@ -2,7 +2,7 @@ import { channels, defineModule, int } from '../../compiler/module.js';
 import { Problem } from '../../compiler/errors.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
 import type { Builder } from '../../compiler/builder.js';
-import { bottleneck } from './SE.js';
+import { bottleneck } from './channels.js';
 
 export const CBAM = defineModule({
   doc: 'Convolutional block attention: a gate per channel from mean and maximum, then a gate per position.',

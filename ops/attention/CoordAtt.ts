@@ -1,6 +1,6 @@
 import { channels, defineModule, int } from '../../compiler/module.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
-import { sameChannels } from './SE.js';
+import { sameChannels } from './channels.js';
 
 export const CoordAtt = defineModule({
   doc: 'Coordinate attention: a gate per row and a gate per column of every channel.',

@@ -2,7 +2,7 @@ import { defineModule, nominal } from '../../compiler/module.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { Extent } from '../../compiler/ir/extent.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
-import { atLeast } from './SE.js';
+import { atLeast } from './channels.js';
 
 /** Query and key channels: one eighth. */
 const REDUCTION = 8;

@@ -1,7 +1,7 @@
 import { defineModule } from '../../compiler/module.js';
 import type { ConvOptions } from '../../compiler/builder.js';
 import { mul } from '../../compiler/ir/extent.js';
-import { atLeast } from './SE.js';
+import { atLeast } from './channels.js';
 
 /** Query and key channels: one eighth. */
 const REDUCTION = 8;

@@ -1,8 +1,8 @@
 import { bool, defineModule, int, number, pair } from '../../compiler/module.js';
 import { Problem } from '../../compiler/errors.js';
-import type { Builder } from '../../compiler/builder.js';
 import { mul } from '../../compiler/ir/extent.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
+import { divided } from './channels.js';
 import { deformableSample } from '../custom/DeformableSample.js';
 import { limited, offsetsOf, referencePoints, regularMeans } from './deformable-offsets.js';
 import { positionBias } from './deformable-bias.js';
@@ -37,7 +37,7 @@ export const DAttention = defineModule({
   build(g, x, options) {
     const { n_heads: heads, n_groups: groups, stride, no_off, use_pe, dwc_pe } = options;
     const [n, c, h, w] = x.shape;
-    checkDivision(g, c, options);
+    checkDivision(c, options);
     if (no_off && use_pe && dwc_pe) {
       throw new Problem('bad-argument', 'no_off cannot be combined with use_pe and dwc_pe', { help: 'The article’s code fails on it as well (residual_lepe is never computed): set use_pe or dwc_pe to False.' });
     }
@@ -73,10 +73,9 @@ interface Division {
   readonly fixed_pe: boolean;
 }
 
-function checkDivision({ scope }: Builder, c: number, { n_heads: heads, n_groups: groups, use_pe, dwc_pe, no_off, fixed_pe }: Division): void {
-  for (const [count, what] of [[heads, 'heads'], [groups, 'groups']] as const) {
-    if (c % count !== 0) throw new Problem('bad-channels', `${count} ${what} of deformable attention do not divide ${c} channels`, { help: scope.endsWith('attention') ? 'In C3_DAttention these are the hidden channels: use channels that are a multiple of 16 after scaling, or another ratio.' : `Use a number of ${what} that divides the channels of the layer before.` });
-  }
+function checkDivision(c: number, { n_heads: heads, n_groups: groups, use_pe, dwc_pe, no_off, fixed_pe }: Division): void {
+  divided(c, heads, 'heads');
+  divided(c, groups, 'groups');
   const biased = use_pe && !dwc_pe && !no_off && !fixed_pe;
   if (biased && heads % groups !== 0) throw new Problem('bad-argument', `${groups} groups do not divide ${heads} heads, as the position bias needs`, { help: 'Use heads that are a multiple of the groups, or dwc_pe=True.' });
 }

@@ -3,6 +3,7 @@ import { Problem } from '../../compiler/errors.js';
 import { floorDiv, mul, product, type Extent } from '../../compiler/ir/extent.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
+import { divided } from './channels.js';
 
 const args = {
   num_heads: int('number of heads', undefined, { max: 65_536 }),
@@ -67,15 +68,15 @@ function global(g: Builder, x: FeatureMap, { heads, size, window, bias }: { read
 function windowsOf(size: Extent, window: number): Extent {
   if (typeof size !== 'number' || size % window === 0) return floorDiv(size, window);
   throw new Problem('bad-shape', `windows of ${window} do not divide a map of ${size} rows or columns`, {
-    help: `Use a window that divides ${size}, such as ${divisors(size).join(', ')}, or an --imgsz whose map it divides.`,
+    help: `Use a window that divides ${size}: ${divisors(size).join(', ')}; or an --imgsz whose map it divides.`,
   });
 }
 
-/** All but 1, which averages nothing, up to the size itself. */
-const divisors = (size: number): number[] => Array.from({ length: Math.min(size, 64) }, (_, i) => i + 1).filter((divisor) => size % divisor === 0 && (divisor > 1 || size === 1));
+/** All but 1, which averages nothing. */
+const divisors = (size: number): number[] => Array.from({ length: size }, (_, i) => i + 1).filter((divisor) => size % divisor === 0 && (divisor > 1 || size === 1));
 
 function checkOptions(c: number, { num_heads: heads, group_split: groupSplit, kernel_sizes: kernels }: Bound<typeof args>): void {
-  if (c % heads !== 0) throw new Problem('bad-channels', `${heads} heads do not divide ${c} channels`, { help: 'Use a number of heads that divides the channels of the layer before.' });
+  divided(c, heads, 'heads');
   const total = groupSplit.reduce((a, b) => a + b, 0);
   if (total !== heads) throw new Problem('bad-argument', `group_split [${groupSplit.join(', ')}] adds up to ${total}, but num_heads is ${heads}`, { help: 'It counts the heads of every local group, then of the global one. (The other paper of this name is ShenEfficientAttention.)' });
   if (groupSplit.length !== kernels.length + 1) {

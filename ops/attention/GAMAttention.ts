@@ -1,7 +1,7 @@
 import { channels, defineModule, flag, int } from '../../compiler/module.js';
 import { channelShuffle } from '../custom/ChannelShuffle.js';
 import { Problem } from '../../compiler/errors.js';
-import { bottleneck, sameChannels } from './SE.js';
+import { bottleneck, sameChannels } from './channels.js';
 
 /** Groups of the shuffle, whatever the rate is. */
 const SHUFFLE = 4;

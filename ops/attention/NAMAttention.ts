@@ -5,8 +5,8 @@ export const NAMAttention = defineModule({
   source: 'arXiv:2111.12419; channel branch only, as in the article',
   args: {
     channels: nominal('channels of the row; NAMAttention keeps those of its input'),
-    outChannels: literal('not used', 'any', null),
-    noSpatial: literal('not used: there is no spatial branch', 'any', true),
+    out_channels: literal('not used', 'any', null),
+    no_spatial: literal('not used: there is no spatial branch', 'any', true),
   },
   example: { inputs: [[1, 64, 16, 16]], args: [64] },
   build(g, x) {

@@ -3,7 +3,7 @@ import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import { mul } from '../../compiler/ir/extent.js';
 import { quarters, shifted } from '../custom/SpatialShift.js';
-import { atLeast } from './SE.js';
+import { atLeast } from './channels.js';
 
 const BRANCHES = 3;
 

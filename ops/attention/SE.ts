@@ -1,5 +1,5 @@
 import { channels, defineModule, int } from '../../compiler/module.js';
-import { Problem } from '../../compiler/errors.js';
+import { bottleneck } from './channels.js';
 
 export const SE = defineModule({
   doc: 'Squeeze-and-excitation: weights each channel by a gate computed from its mean.',
@@ -17,22 +17,3 @@ export const SE = defineModule({
   },
 });
 export default SE;
-
-/** c / reduction, rounded down; at least one channel must be left. */
-export function bottleneck(c: number, reduction: number, noun = 'reduction'): number {
-  const hidden = Math.floor(c / reduction);
-  if (hidden >= 1) return hidden;
-  throw new Problem('bad-channels', `a ${noun} of ${reduction} leaves nothing of ${c} channels`, { help: `Use a ${noun} of at most ${c}.` });
-}
-
-/** The input's channels, of which there must be so many. */
-export function atLeast(c: number, least: number, module: string): number {
-  if (c >= least) return c;
-  throw new Problem('bad-channels', `${module} needs at least ${least} channels, got ${c}`, { help: 'Put it after a layer with more channels.' });
-}
-
-/** The channels that a row gives, which the module cannot change. */
-export function sameChannels(c: number, out: number, module: string): number {
-  if (c === out) return c;
-  throw new Problem('bad-channels', `the row says ${out} channels, but ${module} keeps the ${c} of its input`, { help: `Write the number that scales to ${c}.` });
-}

@@ -1,7 +1,7 @@
 import { defineModule, int, nominal } from '../../compiler/module.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
-import { bottleneck } from './SE.js';
+import { bottleneck } from './channels.js';
 
 export const SEAM = defineModule({
   doc: 'Separated and enhancement attention for occluded faces: depthwise-separable convolutions, then a gate per channel between 1 and e.',

@@ -4,7 +4,7 @@ import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
 import { covpool } from '../custom/Covpool.js';
 import { sqrtm } from '../custom/Sqrtm.js';
-import { bottleneck } from './SE.js';
+import { bottleneck } from './channels.js';
 
 /** More rows or columns than this are cropped to the centre before the covariance is taken. */
 const CROP = 1000;

@@ -1,4 +1,5 @@
 import { activation, channels, defineModule, int, pair } from '../../compiler/module.js';
+import { greatestCommonDivisor } from '../../compiler/ir/extent.js';
 import { Conv } from './Conv.js';
 
 export const DWConv = defineModule({
@@ -17,5 +18,3 @@ export const DWConv = defineModule({
   },
 });
 export default DWConv;
-
-const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));

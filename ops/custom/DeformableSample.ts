@@ -19,11 +19,11 @@ export const DeformableSample = defineModule({
   args: {
     mode: choice('interpolation', modes, 'bilinear'),
     padding: choice('what lies outside the map', paddings, 'zeros'),
-    alignCorners: bool('whether -1 and 1 are the centres of the outer cells, not their edges', false),
+    align_corners: bool('whether -1 and 1 are the centres of the outer cells, not their edges', false),
   },
   inputs: 'many',
   example: { inputs: [[1, 6, 9, 13], [1, 5, 7, 2]], args: ['bilinear', 'zeros', true] },
-  build: (g, [x, grid], attrs) => deformableSample(g, x!, grid!, attrs),
+  build: (g, [x, grid], { mode, padding, align_corners: alignCorners }) => deformableSample(g, x!, grid!, { mode, padding, alignCorners }),
 });
 export default DeformableSample;
 

@@ -10,11 +10,11 @@ export const Upsample = defineModule({
     size: literal('output size, or None', 'int, [h, w] or None', null),
     scale: literal('factor, or None', 'number, [h, w] or None', null),
     mode: choice('interpolation', ['nearest', 'bilinear'], 'nearest'),
-    alignCorners: bool('bilinear: corner pixels keep their values', false),
+    align_corners: bool('bilinear: corner pixels keep their values', false),
   },
   prints: 'as-written',
   example: { inputs: [[1, 8, 16, 16]], args: [null, 2, 'nearest'] },
-  build(g, x, { size, scale, mode, alignCorners }) {
+  build(g, x, { size, scale, mode, align_corners: alignCorners }) {
     const scales = scale === null ? toSize(size, [x.shape[2], x.shape[3]]) : toFactors(scale);
     if (size !== null && scale !== null) throw new Problem('bad-argument', 'Upsample takes a size or a factor, not both');
     return g.resize(x, { scales, mode, alignCorners }, '');

@@ -1,11 +1,10 @@
 import { isStatic } from '../../compiler/ir/extent.js';
-import { viewOf, type Constant, type OpNode, type Param, type Read, type TensorType, type Value } from '../../compiler/ir/graph.js';
+import type { Constant, OpNode, TensorType, Value } from '../../compiler/ir/graph.js';
 import { rowOf } from '../../compiler/onnx/operators/index.js';
 import type { Pass } from '../pass.js';
 import { rewrite } from '../rewrite.js';
-
-/** Larger results stay computed at run time: a file of constants is no gain. */
-const MAX_ELEMENTS = 1 << 22;
+import { small, toConstant, type Static } from './constants.js';
+import { derived } from './derived-params.js';
 
 /**
  * f(c₁, c₂, …) = c for constants: sizes, grids, anchors, masks. Tensors that are not trained count as constants.
@@ -25,8 +24,6 @@ export const foldConstants: Pass = {
     }),
 };
 
-type Static = TensorType<readonly number[]>;
-
 function foldedOf(node: OpNode): readonly Value[] | undefined {
   if (!node.outputs.every(({ shape }) => isStatic(shape))) return undefined;
   if (node.inputs.every(known)) return node.outputs.every(small) ? computed(node) : undefined;
@@ -42,59 +39,6 @@ function computed(node: OpNode): readonly Constant[] | undefined {
   return data && types.map(({ dtype, shape }, i) => ({ kind: 'constant', dtype, shape, data: data[i]! }));
 }
 
-/** Parameters computed from parameters. Their numbers are read when the file is written. */
-function derived(node: OpNode): readonly Param[] | undefined {
-  const row = rowOf(node.op);
-  const [x] = node.inputs;
-  const [y] = node.outputs as readonly Static[];
-  if (VIEWS.has(node.op) && x?.kind === 'param') return [viewOf(x, y!.shape)];
-  const scaled = scaledParam(node);
-  if (scaled) return [scaled];
-  // A file of repeated weights is no gain.
-  const grows = elements(y!.shape) > Math.max(...node.inputs.map(({ shape }) => elements(shape as readonly number[])));
-  if (!row.fold || node.outputs.length !== 1 || grows || !small(y!) || !numeric(y!) || !indicesWithin(node)) return undefined;
-  const { key } = node.inputs.find((value) => value.kind === 'param')!;
-  return [{ kind: 'param', key, kept: false, dtype: y!.dtype, shape: y!.shape, read: computedOnce(() => row.fold!(node.inputs.map(toConstant).map(wide), node.attrs, wide(y!))!, y!) }];
-}
-
-/** Parameters are streamed as floating point numbers. */
-const numeric = ({ dtype }: TensorType): boolean => dtype === 'float32' || dtype === 'float16';
-
-/** Gather's rule folds plain indices only, which must be known now: the numbers are read later. */
-function indicesWithin({ op, inputs, attrs }: OpNode): boolean {
-  if (op !== 'Gather') return true;
-  const [x, indices] = inputs;
-  const size = x!.shape[attrs.axis] as number;
-  return indices!.kind === 'constant' && Array.from(indices!.data).every((index) => index >= 0 && index < size);
-}
-
-/** The precision in which tensors are read and computed; what is stored is rounded once. */
-const wide = <T extends TensorType>(type: T): T => (type.dtype === 'float16' ? { ...type, dtype: 'float32' } : type);
-
-const VIEWS: ReadonlySet<string> = new Set(['Reshape', 'Squeeze', 'Unsqueeze']);
-
-/** A parameter times a scalar, chunk by chunk: its size does not matter. */
-function scaledParam({ op, inputs }: OpNode): Param | undefined {
-  const [weight, factor] = inputs;
-  if (op !== 'Mul' || weight?.kind !== 'param' || !factor || factor.shape.some((size) => size !== 1) || factor.shape.length > weight.shape.length) return undefined;
-  const read: Read = (into, at) => {
-    weight.read(into, at);
-    const [scale] = toConstant(factor).data as readonly [number] | Float32Array;
-    for (let i = 0; i < into.length; i++) into[i]! *= scale!;
-  };
-  return { ...weight, kept: false, read };
-}
-
-/** Holds the numbers from the first chunk to the last. */
-function computedOnce(compute: () => ArrayLike<number>, { shape }: Static): Read {
-  let values: ArrayLike<number> | undefined;
-  return (into, at) => {
-    values ??= compute();
-    for (let i = 0; i < into.length; i++) into[i] = values[at + i]!;
-    if (at + into.length === elements(shape)) values = undefined;
-  };
-}
-
 function evaluate(node: OpNode): readonly ArrayLike<number>[] | undefined {
   const row = rowOf(node.op);
   const inputs = node.inputs.map(toConstant);
@@ -103,16 +47,5 @@ function evaluate(node: OpNode): readonly ArrayLike<number>[] | undefined {
   return data.every((numbers) => numbers !== undefined) ? data : undefined;
 }
 
-const elements = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);
-
-const small = ({ shape }: TensorType): boolean => isStatic(shape) && elements(shape) <= MAX_ELEMENTS;
-
+/** Known now; what is not trained is as good as a constant. */
 const known = (value: Value): boolean => value.kind === 'constant' || (value.kind === 'param' && value.kept);
-
-function toConstant(value: Value): Constant {
-  if (value.kind === 'constant') return value;
-  const shape = value.shape as readonly number[];
-  const data = new Float32Array(elements(shape));
-  if (value.kind === 'param') value.read(data, 0);
-  return { kind: 'constant', dtype: value.dtype, shape, data };
-}

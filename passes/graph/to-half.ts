@@ -27,7 +27,7 @@ const SIZES: ReadonlySet<OpName> = new Set(['Range', 'Size'] as const);
 const ENDS: ReadonlySet<OpName> = new Set(['Softmax', 'Sigmoid', 'Tanh', 'GridSample'] as const);
 
 /** What decides a node's precision and carries positions on: the indices of Gather do not. */
-const read = ({ op, inputs }: OpNode): readonly Value[] => (op === 'Gather' ? inputs.slice(0, 1) : inputs);
+const carriers = ({ op, inputs }: OpNode): readonly Value[] => (op === 'Gather' ? inputs.slice(0, 1) : inputs);
 
 class Conversion {
   private readonly nodes: Node[] = [];
@@ -56,7 +56,7 @@ class Conversion {
   }
 
   private convert(node: Node): void {
-    const positions = node.kind === 'op' && (SIZES.has(node.op) || read(node).some((value) => this.positions.has(value) || (value.kind === 'param' && value.kept)));
+    const positions = node.kind === 'op' && (SIZES.has(node.op) || carriers(node).some((value) => this.positions.has(value) || (value.kind === 'param' && value.kept)));
     const carried = positions && !ENDS.has(node.op);
     const full = positions || node.kind !== 'op' || FULL.has(node.op);
     // A Cast takes any precision and gives the one that it names.

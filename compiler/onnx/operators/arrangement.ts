@@ -118,8 +118,8 @@ export const arrangement = {
   }),
   /**
    * x [n, c, h, w] at the positions of a grid [n, h', w', 2] (x, y from -1 to 1 across the map): [n, c, h', w'].
-   * PyTorch's grid_sample; halves round to even in mode `nearest`, where onnxruntime's own kernel differs beyond the
-   * border with `reflection`.
+   * PyTorch's grid_sample; halves round to even in mode `nearest`. onnxruntime's own kernel differs from PyTorch at
+   * positions of 1e9 and more, and with `reflection` beyond the border in mode `nearest`.
    */
   GridSample: row<GridSample>({
     since: 16,

@@ -1,6 +1,6 @@
 /** Operators that compute every element on its own, with NumPy broadcasting. */
 import { show, showShape, type Extent, type Shape } from '../../ir/extent.js';
-import type { Value } from '../../ir/graph.js';
+import type { TensorType, Value } from '../../ir/graph.js';
 import { broadcastBinary, expandTo, mapUnary, type Numbers } from '../fold.js';
 import { operand, row, shapeProblem, type None, type Row } from './row.js';
 
@@ -23,15 +23,18 @@ const unary = (exactness: Row<None>['exactness'], f?: (x: number) => number, sin
     ...(f ? { fold: ([x], _, out) => mapUnary(x!, out, f) } : {}),
   });
 
+/** Two operands of one type, broadcast. */
+function broadcastOf(inputs: readonly Value[]): TensorType {
+  const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
+  if (a.dtype !== b.dtype) throw shapeProblem(`element types ${a.dtype} and ${b.dtype} differ`);
+  return { dtype: a.dtype, shape: broadcast(a.shape, b.shape) };
+}
+
 const binary = (f: (a: number, b: number) => number, exactness: Row<None>['exactness'] = 'rounded'): Row<None> =>
   row<None>({
     since: 7,
     exactness,
-    infer: (inputs) => {
-      const [a, b] = [operand(inputs, 0), operand(inputs, 1)];
-      if (a.dtype !== b.dtype) throw shapeProblem(`element types ${a.dtype} and ${b.dtype} differ`);
-      return [{ dtype: a.dtype, shape: broadcast(a.shape, b.shape) }];
-    },
+    infer: (inputs) => [broadcastOf(inputs)],
     fold: ([a, b], _, out) => broadcastBinary(a!, b!, out, f),
   });
 
@@ -42,7 +45,7 @@ const extremum = (f: (a: number, b: number) => number): Row<None> => ({ ...binar
 const comparison = (f: (a: number, b: number) => boolean): Row<None> => ({
   ...binary((a, b) => Number(f(a, b)), 'exact'),
   since: 11,
-  infer: (inputs) => binary(() => 0).infer(inputs, {}).map(({ shape }) => ({ dtype: 'bool', shape })),
+  infer: (inputs) => [{ dtype: 'bool', shape: broadcastOf(inputs).shape }],
 });
 
 const same = (inputs: readonly Value[]) => [{ dtype: operand(inputs, 0).dtype, shape: operand(inputs, 0).shape }];
