@@ -45,19 +45,19 @@ function details(entry: ModuleEntry): string {
     ...(entry.constraints.length > 0 ? ['', 'constraints', ...entry.constraints.map((text) => `  ${text}`)] : []),
     '',
     `repeats: ${entry.repeats === 'inside' ? 'taken inside' : 'copies one after the other'}`,
-    `yamls: ${yamlsOf(entry)}`,
+    `yamls: ${entry.operator ? 'none: an operator' : entry.families.join(', ')}`,
     `least opset: ${entry.leastOpset}`,
     `source: ${entry.source}`,
     entry.operator ? `example: --module ${entry.name} --args '${entry.example}' ${entry.exampleInputs.map((shape) => `--input ${shape.join('x')}`).join(' ')}` : `example: [-1, 1, ${entry.name}, ${entry.example}]`,
   ].join('\n');
 }
 
-const yamlsOf = ({ operator, families }: ModuleEntry): string => (operator ? 'none: an operator' : families.join(', '));
+const yamlsOf = ({ operator, families }: ModuleEntry): string => (operator ? 'operator' : families.join(', '));
 
 async function textTable(entries: readonly ModuleEntry[]): Promise<string> {
   const { default: Table } = await import('cli-table3');
-  const table = new Table({ head: ['module', 'arguments', 'yamls', 'opset', 'source'], style: { head: [], border: [], compact: true } });
-  for (const entry of entries) table.push([[entry.name, ...entry.aliases].join('\n'), entry.usage, yamlsOf(entry), String(entry.leastOpset), entry.source]);
+  const table = new Table({ head: ['module', 'arguments', 'needs', 'yamls', 'opset', 'source'], colWidths: [36, 40, 44, 13, 7, 36], wordWrap: true, style: { head: [], border: [], compact: true } });
+  for (const entry of entries) table.push([[entry.name, ...entry.aliases].join('\n'), entry.usage, entry.constraints.join('; '), yamlsOf(entry), String(entry.leastOpset), entry.source]);
   return table.toString();
 }
 
