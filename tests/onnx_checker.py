@@ -52,7 +52,7 @@ def variants():
         for family in entry["families"]:
             shapes = [option for shape in entry["exampleInputs"] for option in ("--input", "x".join(map(str, shape)))]
             alone = ["compile", "--module", entry["name"], "--family", family, "--args", entry["example"], *shapes]
-            for opset in (11, 17, 21):
+            for opset in (11, 21):
                 yield [*alone, "--opset", str(opset), "--dynamic", "batch"]
             yield [*alone, "--opset", "18"]
             if entry["name"] != "Focus":  # needs even sizes, which open ones cannot promise
