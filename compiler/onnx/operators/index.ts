@@ -4,8 +4,9 @@ import { convolution } from './convolution.js';
 import { elementwise } from './elementwise.js';
 import { reductions } from './reduction.js';
 import type { Row } from './row.js';
+import { sampling } from './sampling.js';
 
-export const operators = { ...elementwise, ...convolution, ...reductions, ...arrangement };
+export const operators = { ...elementwise, ...convolution, ...reductions, ...arrangement, ...sampling };
 
 export type OpName = keyof typeof operators;
 export type AttrsOf<K extends OpName> = (typeof operators)[K] extends Row<infer A> ? A : never;
