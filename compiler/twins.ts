@@ -27,8 +27,9 @@ export interface OpaqueUse {
 /** What must be appended to a model's bytes: protobuf reads repeated fields in any order, and the last of a single one. */
 export function functionTwins(uses: readonly OpaqueUse[], opset: number): Uint8Array {
   const functions = uses.map((use) => {
-    const [proto] = twinOf(use, opset).protos;
-    return { ...proto!, attribute: Object.keys(use.attributes) };
+    // Functions that a body calls come before it.
+    const proto = twinOf(use, opset).protos.at(-1)!;
+    return { ...proto, attribute: Object.keys(use.attributes) };
   });
   return encode('ModelProto', { irVersion: FUNCTIONS_IR, functions });
 }

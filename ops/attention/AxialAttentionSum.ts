@@ -1,6 +1,6 @@
 import { bool, defineModule, int, intOrNone } from '../../compiler/module.js';
-import { Problem } from '../../compiler/errors.js';
 import { attention } from './AxialAttention.js';
+import { divided } from './channels.js';
 
 export const AxialAttentionSum = defineModule({
   doc: 'Self-attention within every column and within every row, added, or one after the other.',
@@ -14,7 +14,7 @@ export const AxialAttentionSum = defineModule({
   example: { inputs: [[1, 32, 12, 10]], args: [] },
   build(g, x, { heads, dim_heads, sum }) {
     const c = x.shape[1];
-    if (c % heads !== 0) throw new Problem('bad-channels', `${heads} heads do not divide ${c} channels`, { help: 'Use a number of heads that divides the channels of the layer before.' });
+    divided(c, heads, 'heads');
     const size = dim_heads ?? c / heads;
     const axes = g.in('axial_attentions');
     const columns = attention(axes.in('0').in('fn'), x, heads, 'columns', size);

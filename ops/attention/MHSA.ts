@@ -3,6 +3,7 @@ import { Problem } from '../../compiler/errors.js';
 import type { Builder } from '../../compiler/builder.js';
 import { mul, type Extent, type Shape } from '../../compiler/ir/extent.js';
 import type { Value } from '../../compiler/ir/graph.js';
+import { divided } from './channels.js';
 
 export const MHSA = defineModule({
   doc: 'Multi-head self-attention of bottleneck transformers, with a learnt position table where asked for.',
@@ -17,7 +18,7 @@ export const MHSA = defineModule({
   example: { inputs: [[1, 32, 12, 10]], args: [] },
   build(g, x, { width, height, heads, pos_emb }) {
     const [n, c, h, w] = x.shape;
-    if (c % heads !== 0) throw new Problem('bad-channels', `${heads} heads do not divide ${c} channels`, { help: 'Use a number of heads that divides the channels of the layer before.' });
+    divided(c, heads, 'heads');
     const size = c / heads;
     const byHead = (name: string): Value => g.reshape(g.conv2d(name, x, { out: c }), [n, heads, size, mul(h, w)]);
     const [query, key, value] = [byHead('query'), byHead('key'), byHead('value')];

@@ -1,7 +1,7 @@
 import { defineModule, int } from '../../compiler/module.js';
-import { Problem } from '../../compiler/errors.js';
 import { mul, sub } from '../../compiler/ir/extent.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
+import { divided } from './channels.js';
 
 const EPSILON = 1e-5;
 
@@ -13,7 +13,7 @@ export const SGE = defineModule({
   example: { inputs: [[1, 32, 12, 10]], args: [] },
   build(g, x, { groups }) {
     const [n, c, h, w] = x.shape;
-    if (c % groups !== 0) throw new Problem('bad-channels', `${groups} groups do not divide ${c} channels`, { help: 'Use a number of groups that divides the channels of the layer before.' });
+    divided(c, groups, 'groups');
     const others = sub(mul(h, w), 1);
     g.undefinedWhere(others === 0, 'SGE divides by the number of positions less one, and this map has one position', 'Use a larger --imgsz, or put SGE before the stride that leaves one position.');
     const grouped = g.reshape(x, [mul(n, groups), c / groups, h, w]);

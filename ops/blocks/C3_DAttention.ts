@@ -1,6 +1,6 @@
 import { bool, channels, defineModule, int, number, pair } from '../../compiler/module.js';
 import { Bottleneck_DAttention } from './Bottleneck_DAttention.js';
-import { Conv } from './Conv.js';
+import { crossStage } from './csp.js';
 
 export const C3_DAttention = defineModule({
   doc: 'C3 with n Bottlenecks (kernels 1 and 3) that end in deformable attention.',
@@ -17,10 +17,7 @@ export const C3_DAttention = defineModule({
   example: { inputs: [[1, 32, 12, 16]], args: [32, [12, 16]] },
   build(g, x, { out, fmapsize, shortcut, groups, ratio, n }) {
     const hidden = Math.floor(out * ratio);
-    const stack = g.in('m');
-    let y = g.use('cv1', Conv, x, { out: hidden });
-    for (let i = 0; i < n; i++) y = stack.use(String(i), Bottleneck_DAttention, y, { out: hidden, fmapsize, shortcut, groups, kernels: [[1, 1], [3, 3]], ratio: 1 });
-    return g.use('cv3', Conv, g.concat([y, g.use('cv2', Conv, x, { out: hidden })], 1), { out });
+    return crossStage(g, x, { out, hidden, n }, (stack, name, y) => stack.use(name, Bottleneck_DAttention, y, { out: hidden, fmapsize, shortcut, groups, kernels: [[1, 1], [3, 3]], ratio: 1 }));
   },
 });
 export default C3_DAttention;

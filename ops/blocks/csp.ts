@@ -1,5 +1,8 @@
-/** What the cross-stage partial blocks have in common: their arguments. */
+/** What the cross-stage partial blocks have in common: their arguments, and the three Convs around a stack of blocks. */
+import type { Builder } from '../../compiler/builder.js';
+import type { FeatureMap } from '../../compiler/ir/graph.js';
 import { bool, channels, int, number } from '../../compiler/module.js';
+import { Conv } from './Conv.js';
 
 export const cspArgs = (shortcut: boolean) => ({
   out: channels('output channels'),
@@ -7,3 +10,11 @@ export const cspArgs = (shortcut: boolean) => ({
   groups: int('groups of the Bottlenecks', 1),
   ratio: number('hidden channels per output channel', 0.5, { min: 0, max: 64 }),
 });
+
+/** cv3([blocks(cv1(x)), cv2(x)]), as C3 has it: `block` records the i-th of n in the stack `m`. */
+export function crossStage(g: Builder, x: FeatureMap, { out, hidden, n }: { readonly out: number; readonly hidden: number; readonly n: number }, block: (stack: Builder, name: string, y: FeatureMap) => FeatureMap): FeatureMap {
+  let y = g.use('cv1', Conv, x, { out: hidden });
+  const stack = g.in('m');
+  for (let i = 0; i < n; i++) y = block(stack, String(i), y);
+  return g.use('cv3', Conv, g.concat([y, g.use('cv2', Conv, x, { out: hidden })], 1), { out });
+}

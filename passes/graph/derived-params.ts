@@ -2,7 +2,8 @@
 import { internal } from '../../compiler/errors.js';
 import { viewOf, type OpNode, type Param, type Read, type TensorType } from '../../compiler/ir/graph.js';
 import { rowOf, type OpName } from '../../compiler/onnx/operators/index.js';
-import { elements, small, toConstant, type Static } from './constants.js';
+import { elements } from '../../compiler/onnx/operators/row.js';
+import { small, toConstant, type Static } from './constants.js';
 
 /** Parameters computed from parameters. Their numbers are read when the file is written. */
 export function derived(node: OpNode): readonly Param[] | undefined {
@@ -13,7 +14,7 @@ export function derived(node: OpNode): readonly Param[] | undefined {
   const scaled = scaledParam(node);
   if (scaled) return [scaled];
   // A file of repeated weights is no gain.
-  const grows = elements(y!.shape) > Math.max(...node.inputs.map(({ shape }) => elements(shape as readonly number[])));
+  const grows = elements(y!) > Math.max(...node.inputs.map(elements));
   if (!row.fold || node.outputs.length !== 1 || grows || !small(y!) || !numeric(y!) || !indicesWithin(node)) return undefined;
   const { key } = node.inputs.find((value) => value.kind === 'param')!;
   return [{ kind: 'param', key, kept: false, dtype: y!.dtype, shape: y!.shape, read: computedOnce(() => foldOf(node, y!), y!) }];
@@ -54,11 +55,11 @@ function scaledParam({ op, inputs }: OpNode): Param | undefined {
 }
 
 /** Holds the numbers from the first chunk to the last. */
-function computedOnce(compute: () => ArrayLike<number>, { shape }: Static): Read {
+function computedOnce(compute: () => ArrayLike<number>, type: Static): Read {
   let values: ArrayLike<number> | undefined;
   return (into, at) => {
     values ??= compute();
     for (let i = 0; i < into.length; i++) into[i] = values[at + i]!;
-    if (at + into.length === elements(shape)) values = undefined;
+    if (at + into.length === elements(type)) values = undefined;
   };
 }
