@@ -2,9 +2,10 @@ import type { CompileOptions, CompileResult, Dynamic, Family, Provider } from '.
 import { printJson, sayWarnings, shared, type Command } from './command.js';
 import type { Io } from './io.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
+import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 import { classNames, fileSize, imageSize, inputShape } from './values.js';
 
-interface Options {
+interface Options extends WeightsOptions {
   readonly model?: string;
   readonly output?: string;
   readonly module?: string;
@@ -17,7 +18,6 @@ interface Options {
   readonly batch: number;
   readonly nc?: number;
   readonly names?: string;
-  readonly weights?: string;
   readonly seed: number;
   readonly gain: number;
   readonly opset: number;
@@ -36,10 +36,10 @@ interface Options {
 
 export const compileCommand: Command<Options> = {
   usage: 'compile [model]',
-  describe: 'Compile a YOLO yaml (or one module) to an ONNX file',
-  positionals: { model: { type: 'string', describe: 'the model’s yaml' } },
+  describe: 'Compile a YOLO yaml, a trained checkpoint or one module to an ONNX file',
+  positionals: { model: { type: 'string', describe: 'the model’s yaml, or its checkpoint (best.pt)' } },
   options: {
-    output: { alias: 'o', type: 'string', describe: 'the ONNX file; default: the yaml’s name beside you' },
+    output: { alias: 'o', type: 'string', describe: 'the ONNX file; default: the model’s name beside you' },
     module: { type: 'string', describe: 'compile one module alone', group: 'One module:' },
     args: { type: 'string', default: '[]', describe: 'its row’s args, as a yaml has them', group: 'One module:' },
     input: { type: 'string', array: true, nargs: 1, describe: 'shape of an input, such as 1x64x20x20; repeats', group: 'One module:' },
@@ -50,7 +50,7 @@ export const compileCommand: Command<Options> = {
     batch: { type: 'number', default: 1, describe: 'images at once' },
     nc: shared.nc,
     names: { type: 'string', describe: 'class names: a,b,c or a file' },
-    weights: { type: 'string', describe: '.safetensors file of the state_dict; default: seeded weights' },
+    ...weightsOptions,
     seed: { type: 'number', default: 0, describe: 'seed of seeded weights' },
     gain: { type: 'number', default: 5, describe: 'gain of seeded weights' },
     opset: { type: 'number', default: 17, describe: 'opset, 11 to 22; the IR version is the lowest that it allows' },
@@ -65,6 +65,7 @@ export const compileCommand: Command<Options> = {
     quiet: { alias: 'q', type: 'boolean', default: false, describe: 'say nothing but errors' },
   },
   examples: [
+    ['$0 compile best.pt -o best.onnx', 'what was trained, as it was trained'],
     ['$0 compile yolov8n-ema.yaml -o ema.onnx', 'scale n of yolov8-ema.yaml'],
     ['$0 compile yolov5s_SE.yaml --imgsz 480 640 --dynamic batch', 'open batch, fixed size'],
     ['$0 compile yolov5s_SOCA.yaml --custom-ops opaque --custom-domain trt --custom-name Sqrtm=MatrixSqrt', 'one node for each custom operator, named as your runtime’s kernels are'],
@@ -91,14 +92,14 @@ export const compileCommand: Command<Options> = {
 };
 
 async function requestOf(options: Options): Promise<CompileOptions> {
-  const { scale, batch, nc, weights, seed, gain, opset, dynamic, verify, provider } = options;
+  const { scale, batch, nc, seed, gain, opset, dynamic, verify, provider } = options;
   return {
     ...(options.module === undefined ? {} : { module: moduleOf(options, options.module) }),
     ...(options.model === undefined ? {} : { model: options.model }),
     ...(scale === undefined ? {} : { scale }),
     ...(nc === undefined ? {} : { nc }),
     ...(options.names === undefined ? {} : { names: await classNames(options.names) }),
-    ...(weights === undefined ? {} : { weights }),
+    ...weightsFrom(options),
     ...(verify === undefined ? {} : { verify }),
     ...(options.passes === undefined ? {} : { passes: options.passes === false ? [] : options.passes.split(',').map((name) => name.trim()).filter((name) => name !== '') }),
     imgsz: imageSize(options.imgsz),

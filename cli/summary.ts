@@ -1,9 +1,10 @@
 import type { Summary } from '../compiler/index.js';
 import { printJson, sayWarnings, shared, type Command } from './command.js';
 import { imageSize } from './values.js';
+import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 import { showLiteral } from '../compiler/module.js';
 
-interface Options {
+interface Options extends WeightsOptions {
   readonly model: string;
   readonly scale?: string;
   readonly imgsz: string;
@@ -14,15 +15,17 @@ interface Options {
 export const summaryCommand: Command<Options> = {
   usage: 'summary <model>',
   describe: 'Layers, parameters and GFLOPs, as YOLO prints them',
-  positionals: { model: { type: 'string', describe: 'the model’s yaml' } },
-  options: { scale: shared.scale, imgsz: shared.imgsz, nc: shared.nc, json: shared.json },
+  positionals: { model: { type: 'string', describe: 'the model’s yaml, or its checkpoint' } },
+  options: { scale: shared.scale, imgsz: shared.imgsz, nc: shared.nc, ...weightsOptions, json: shared.json },
   examples: [['$0 summary yolov8-ema.yaml --scale n', 'the table of scale n']],
-  async run({ model, scale, imgsz, nc, json }, io) {
+  async run(options, io) {
+    const { model, scale, imgsz, nc, json } = options;
     const { summarize } = await import('../compiler/index.js');
     const summary = await summarize({
       model,
       imgsz: imageSize(imgsz),
       onWarning: sayWarnings(io),
+      ...weightsFrom(options),
       ...(scale === undefined ? {} : { scale }),
       ...(nc === undefined ? {} : { nc }),
     });

@@ -9,6 +9,7 @@ import { viewOf, type CallNode, type Constant, type DType, type FeatureMap, type
 import { withDefaults, type AnyModule, type Args, type Arity, type Given, type Module, type Pair } from './module.js';
 import { rowOf, type AttrsOf, type OpName } from './onnx/operators/index.js';
 import { TensorOps, toPair, type MapShape, type Tensor } from './tensor-ops.js';
+import { checkAgainst, statedActivation } from './stated.js';
 import type { WeightSource } from './weights/source.js';
 
 /** BatchNorm2d eps: both packages set 1e-3 on every BatchNorm2d of a model. */
@@ -29,6 +30,8 @@ export interface Recording {
   readonly params: Map<string, Param>;
   /** Module paths, as `named_modules()` would list them; shared instances appear once. */
   readonly modules: Set<string>;
+  /** Convolutions that a weights file has a bias for and the definition has not: a BatchNorm was fused into them. */
+  readonly fused: Set<Value>;
   /**
    * What summaries count: elements of parameters (not buffers), and whether an nn.Linear is among the modules (its cost
    * need not grow with the map).
@@ -38,10 +41,11 @@ export interface Recording {
   readonly countOnly?: boolean;
 }
 
-export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'counted'>): Recording => ({
+export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'fused' | 'counted'>): Recording => ({
   ...options,
   params: new Map(),
   modules: new Set(),
+  fused: new Set(),
   counted: { elements: 0, linear: false },
 });
 
@@ -111,6 +115,7 @@ export class Builder extends TensorOps {
       .infer(inputs, attrs)
       .map((type): Result => ({ kind: 'result', dtype: type.dtype, shape: type.shape }));
     const leaf = module !== undefined;
+    if (leaf) checkAgainst(this.recording.weights, this.path(module), op, attrs);
     // A shared instance scopes nothing.
     const own = leaf && !module.startsWith('/');
     if (leaf) this.declare(module);
@@ -184,9 +189,12 @@ export class Builder extends TensorOps {
       throw new Problem('bad-channels', `${c} input and ${out} output channels do not divide into ${groups} groups`);
     }
     const weight = this.param(`${name}.weight`, [out, c / groups, ...kernel!]);
-    const params: readonly Param[] = bias ? [weight, this.param(`${name}.bias`, [out])] : [weight];
+    const fused = !bias && (this.recording.weights.has?.(this.path(`${name}.bias`)) ?? false);
+    const params: readonly Param[] = bias || fused ? [weight, this.param(`${name}.bias`, [out])] : [weight];
     const operands = affine && params[1] ? affine(weight, params[1]) : this.scaled(params, scale);
-    return this.one('Conv', [x, ...operands], { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
+    const y = this.one<'Conv', S>('Conv', [x, ...operands], { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
+    if (fused) this.recording.fused.add(y);
+    return y;
   }
 
   /** nn.BatchNorm2d in eval mode; `affine` may change its gain and bias. */
@@ -200,20 +208,33 @@ export class Builder extends TensorOps {
   }
 
   private batchNorm(name: string, x: FeatureMap, affine: Affine, epsilon: number): Tensor<MapShape> {
+    // fuse_conv_and_bn has made it a part of the convolution before, and deleted it.
+    if (this.recording.fused.has(x) && !this.recording.weights.has?.(this.path(`${name}.weight`))) return x as Tensor<MapShape>;
     const [gain, bias] = affine(...this.affine(name, x.shape[1]));
     const statistics = ['running_mean', 'running_var'].map((leaf) => this.buffer(`${name}.${leaf}`, [x.shape[1]]));
-    return this.one('BatchNormalization', [x, gain, bias, ...statistics], { epsilon }, name);
+    return this.one('BatchNormalization', [x, gain, bias, ...statistics], { epsilon: this.epsilon(name, epsilon) }, name);
   }
 
   /** nn.GroupNorm: one gain and bias per channel, which `affine` may change. */
   groupNorm(name: string, x: FeatureMap, groups: number, affine: Affine = unchanged): Tensor<MapShape> {
-    return this.one('GroupNormalization', [x, ...affine(...this.affine(name, x.shape[1]))], { groups, epsilon: NORM_EPS }, name);
+    return this.one('GroupNormalization', [x, ...affine(...this.affine(name, x.shape[1]))], { groups, epsilon: this.epsilon(name, NORM_EPS) }, name);
   }
 
   /** nn.LayerNorm over the last axis. */
   layerNorm<S extends Shape>(name: string, x: Value<S>, epsilon = NORM_EPS): Tensor<S> {
     const size = known(x.shape.at(-1)!, 'the normalized size');
-    return this.one('LayerNormalization', [x, ...this.affine(name, size)], { epsilon }, name);
+    return this.one('LayerNormalization', [x, ...this.affine(name, size)], { epsilon: this.epsilon(name, epsilon) }, name);
+  }
+
+  /** A normalization's eps: what a pickled model has, else the definition's. */
+  private epsilon(name: string, defined: number): number {
+    const stated = this.recording.weights.module?.(this.path(name))?.attribute('eps');
+    return typeof stated === 'number' && stated >= 0 ? stated : defined;
+  }
+
+  /** An attribute of this module in a pickled model; undefined without one. */
+  stated(attribute: string): unknown {
+    return this.recording.weights.module?.(this.scope)?.attribute(attribute);
   }
 
   /** Instance normalization with given gain and bias [c], over the positions of each channel of x [n, c, …]. */
@@ -267,9 +288,11 @@ export class Builder extends TensorOps {
 
   /**
    * Conv's activation: true is the model's default (one instance, shared by all), a string such as `nn.ReLU()`
-   * that one, false none (PyTorch has an nn.Identity there).
+   * that one, false none (PyTorch has an nn.Identity there). A pickled model knows which it really has.
    */
   activation<S extends Shape>(x: Value<S>, which: boolean | string, name: string): Value<S> {
+    const stated = statedActivation(this.recording.weights, this.path(name), typeof which === 'boolean' && this.recording.activation === undefined);
+    if (stated !== undefined) return activate(this, x, stated, name);
     if (which === true) return activate(this, x, this.recording.activation ?? 'nn.SiLU()', '/default_act');
     if (typeof which === 'string' && this.recording.namedActivations) return activate(this, x, which, name);
     if (typeof which === 'string') {

@@ -43,6 +43,10 @@ export interface NetworkOptions extends GraphOptions {
   readonly batch?: number;
   readonly nc?: number;
   readonly names?: readonly string[];
+  /** What a weights file says, for where the yaml and the other options are silent. */
+  readonly fallback?: { readonly scale?: string; readonly names?: readonly string[] };
+  /** Other names for modules: `{ MyEMA: 'EMA' }`. */
+  readonly aliases?: Readonly<Record<string, string>>;
 }
 
 export interface ModuleOptions extends GraphOptions {
@@ -80,6 +84,8 @@ export interface Written {
   readonly nodes: number;
   /** Trained elements of the model, before folding. */
   readonly parameters: number;
+  /** Keys of the weights file that the graph does not read. */
+  readonly unused: readonly string[];
 }
 
 /** A network made ready for recording, with the image size that it will get. */
@@ -135,16 +141,33 @@ function imageSize({ imgsz, commonStride: stride }: Prepared, { dynamic = 'none'
   };
 }
 
-export function networkGraph(prepared: Prepared, options: NetworkOptions): { recorded: Recorded; graph: Graph; weights: WeightSource } {
+/** Throws Problem('bad-weights') where the weights do not fit the network. */
+export function networkGraph(prepared: Prepared, options: NetworkOptions): { recorded: Recorded; graph: Graph; unused: readonly string[] } {
   const weights = options.weights ?? seededWeights(DEFAULT_SEED);
   const recorded = recordNetwork(prepared.network, imageSize(prepared, options), { weights, ...(options.warn ? { warn: options.warn } : {}) });
-  return { recorded, weights, graph: lowered(recorded.graph, options) };
+  const unused = finished(weights, options, layerNames(prepared.network));
+  return { recorded, unused, graph: lowered(recorded.graph, options) };
+}
+
+/** Which layer a state_dict key belongs to: `layer 9, SE`. */
+function layerNames({ layers }: Prepared['network']): (key: string) => string | undefined {
+  return (key) => {
+    const index = /^model\.(\d+)\./.exec(key)?.[1];
+    const layer = index === undefined ? undefined : layers[Number(index)];
+    return layer && `layer ${layer.index}, ${layer.module}`;
+  };
+}
+
+function finished(weights: WeightSource, options: GraphOptions, layerOf?: (key: string) => string | undefined): readonly string[] {
+  const { unused, remarks } = weights.finish(layerOf);
+  for (const remark of remarks) options.warn?.(new Problem('bad-weights', remark));
+  return unused;
 }
 
 /** A whole model, written to the sink. */
 export async function writeNetwork(prepared: Prepared, options: NetworkOptions, hooks: EmitHooks): Promise<Written> {
-  const { recorded, graph, weights } = networkGraph(prepared, options);
-  return write(graph, recorded, weights, options, hooks, prepared.network.name, metadataOf(prepared, options, recorded, { date: hooks.date, version: hooks.producerVersion }));
+  const { recorded, graph, unused } = networkGraph(prepared, options);
+  return write(graph, recorded, unused, options, hooks, prepared.network.name, metadataOf(prepared, options, recorded, { date: hooks.date, version: hooks.producerVersion }));
 }
 
 /** The given sizes say how open ones relate: of maps 16, 8 and 4 high, the first is always 4 times as high as the last. */
@@ -178,24 +201,23 @@ function checkInputs(inputs: ModuleOptions['inputs'], operator: AnyModule['opera
   throw new Problem('bad-option', `${operator ? 'the inputs are' : 'an input is'} ${are!} with sizes from 1 on, got ${got!}`, { help: 'Give one --input for each, such as --input 1x64x20x20.' });
 }
 
-export async function moduleGraph(options: ModuleOptions, library: ModuleLibrary): Promise<{ recorded: Recorded; graph: Graph; weights: WeightSource }> {
+export async function moduleGraph(options: ModuleOptions, library: ModuleLibrary): Promise<{ recorded: Recorded; graph: Graph; unused: readonly string[] }> {
   const family = options.family ?? 'yolov5';
   const { layer } = await bindModule(library, { family, name: options.module, args: options.args, n: options.repeats ?? 1, inputs: options.inputs.map((shape) => shape[1] ?? 1) });
   const { operator } = layer.definition;
   checkInputs(options.inputs, operator);
   const weights = options.weights ?? seededWeights(DEFAULT_SEED);
   const recorded = recordModule(layer, moduleShapes(options, operator), { weights, ...(options.warn ? { warn: options.warn } : {}), namedActivations: family === 'yolov5' });
-  return { recorded, weights, graph: lowered(recorded.graph, options) };
+  return { recorded, unused: finished(weights, options), graph: lowered(recorded.graph, options) };
 }
 
 /** One module alone, written to the sink. */
 export async function writeModule(options: ModuleOptions, library: ModuleLibrary, hooks: EmitHooks): Promise<Written> {
-  const { recorded, graph, weights } = await moduleGraph(options, library);
-  return write(graph, recorded, weights, options, hooks, options.module, moduleMetadata(options));
+  const { recorded, graph, unused } = await moduleGraph(options, library);
+  return write(graph, recorded, unused, options, hooks, options.module, moduleMetadata(options));
 }
 
-async function write(graph: Graph, recorded: Recorded, weights: WeightSource, options: GraphOptions, hooks: EmitHooks, name: string, metadata: readonly (readonly [string, string])[]): Promise<Written> {
-  for (const remark of weights.finish()) options.warn?.(new Problem('bad-weights', remark));
+async function write(graph: Graph, recorded: Recorded, unused: readonly string[], options: GraphOptions, hooks: EmitHooks, name: string, metadata: readonly (readonly [string, string])[]): Promise<Written> {
   const opset = options.opset ?? OPSETS.default;
   const opaque = opaqueOperators(graph, options.customOps?.names ?? {});
   const described = opaque.length === 0 ? metadata : [...metadata, [CUSTOM_OPS, JSON.stringify(Object.fromEntries(opaque))] as const];
@@ -206,6 +228,7 @@ async function write(graph: Graph, recorded: Recorded, weights: WeightSource, op
     irVersion: emitted.irVersion,
     nodes: emitted.nodes,
     parameters: recorded.parameters,
+    unused,
     inputs: graph.inputs.map(({ name: tensor, dtype, shape }) => ({ name: tensor, dtype, shape })),
     outputs: graph.outputs.map(({ name: tensor, value }) => ({ name: tensor, dtype: value.dtype, shape: value.shape })),
   };

@@ -101,11 +101,9 @@ export function parseGolden(source: ByteSource): Golden {
   return kind === 'module' ? { ...base, kind, ...moduleFields(fields) } : { ...base, kind, ...modelFields(fields, base.outputs) };
 }
 
-/** The weights that a golden brings or names; `openCheckpoint` is given the name of a file beside the golden. */
-export function goldenWeights(golden: Golden, source: ByteSource, openCheckpoint: (file: string) => WeightSource): WeightSource {
-  const { weights, seed, gain } = golden;
-  if (weights.from === 'seed') return seededWeights({ seed, gain });
-  return weights.from === 'golden' ? safetensorsWeights(source, { prefix: 'param.' }) : openCheckpoint(weights.file);
+/** The weights that a golden brings, or its seed makes. Those of a checkpoint are opened by its name. */
+export function goldenWeights({ weights, seed, gain }: Golden, source: ByteSource): WeightSource {
+  return weights.from === 'golden' ? safetensorsWeights(source, { prefix: 'param.' }) : seededWeights({ seed, gain });
 }
 
 function moduleFields(fields: Fields): Omit<ModuleGolden, keyof GoldenBase | 'kind'> {

@@ -103,7 +103,7 @@ describe('weights from a safetensors file', () => {
     const values = new Float32Array(1);
     source.tensor('model.0.conv.weight', [2, 1])(values, 1);
     expect([...values]).toEqual([2]);
-    expect(source.finish()).toEqual([]);
+    expect(source.finish()).toEqual({ unused: [], remarks: [] });
   });
 
   test("kept values are the architecture's, unless the file has others", () => {
@@ -122,7 +122,7 @@ describe('weights from a safetensors file', () => {
     const values = new Float32Array(1);
     source.tensor('w', [1])(values, 0);
     expect([...values]).toEqual([2]);
-    expect(source.finish()).toEqual([]);
+    expect(source.finish()).toEqual({ unused: [], remarks: [] });
   });
 
   test('tells all that is missing or does not fit at once, with the nearest names', () => {

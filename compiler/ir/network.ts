@@ -61,6 +61,10 @@ export interface Network<L extends Layer = Layer> {
   readonly name: string;
   /** Scale letter in use; absent when the yaml gives its multiples directly. */
   readonly scale?: string;
+  /** The scales that the yaml has. */
+  readonly scales?: readonly string[];
+  /** Nothing said which scale: the first was taken. */
+  readonly guessed?: true;
   readonly depth: number;
   readonly width: number;
   readonly maxChannels: number;

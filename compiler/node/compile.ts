@@ -1,21 +1,21 @@
 /** `compile`: a yaml or one module → an ONNX file, or its bytes. */
 import { createHash } from 'node:crypto';
-import { customOpsOf, gflopsOf, prepare, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
+import { customOpsOf, gflopsOf, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
 import { Problem, formatProblem, type Source } from '../errors.js';
 import { show } from '../ir/extent.js';
 import type { ByteSink } from '../io.js';
 import type { Provider } from '../runner.js';
 import type { VerifyReport } from '../verify.js';
 import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
-import type { WeightSource } from '../weights/source.js';
 import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
 import { atomicFile, refuseOverwriting, type AtomicFile } from './files.js';
 import { findGoldens } from './goldens.js';
-import { locateModel, readModel } from './model-file.js';
+import { openInput, openWeights, type InputOptions, type OpenedWeights } from './inputs.js';
+import { locateModel } from './model-file.js';
 import { checkOptions } from './options.js';
 import { today, version } from './version.js';
-import { openWeights } from './weights.js';
+import { advised, prepareFitting } from './fit.js';
 
 export interface Progress {
   readonly stage: 'prepare' | 'write' | 'verify';
@@ -27,15 +27,11 @@ export interface Progress {
 /** One module alone, as a yaml row names it. */
 export type ModuleRequest = Pick<ModuleOptions, 'module' | 'args' | 'inputs' | 'repeats' | 'family'>;
 
-export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn'> {
-  /** The yaml: a path, or its name and text. */
-  readonly model?: string | Source;
+export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn' | 'fallback'>, InputOptions {
   /** In place of `model`: one module alone. */
   readonly module?: ModuleRequest;
   /** Where the file goes; without it the result holds the bytes. It appears whole or not at all. */
   readonly output?: string;
-  /** A .safetensors file with the model's state_dict. Without it the weights are seeded. */
-  readonly weights?: string;
   /** Seeded weights: any integer (0) and the gain (5) of the goldens' recipe. */
   readonly seed?: number;
   readonly gain?: number;
@@ -67,6 +63,8 @@ export interface CompileResult {
   readonly gflops: number | null;
   readonly seconds: number;
   readonly warnings: readonly string[];
+  /** The file that the weights come from, and the tensors in it that the graph does not read. */
+  readonly weights?: { readonly file: string; readonly holds: string; readonly unused: readonly string[] };
   readonly verification?: VerifyReport;
 }
 
@@ -81,28 +79,23 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
   };
   stopIfAborted(options.signal);
   await checkOperators(options);
-  const weights = weightsFor(options);
+  if (options.output !== undefined) refuseOverwriting(options.output, inputFiles(options));
+  const target = options.output === undefined ? new MemoryFile() : atomicFile(options.output);
   try {
-    if (options.output !== undefined) refuseOverwriting(options.output, inputFiles(options));
-    const target = options.output === undefined ? new MemoryFile() : atomicFile(options.output);
-    try {
-      const hash = options.hash === false ? undefined : createHash('sha256');
-      const { written, gflops } = await write({ ...options, warn, weights: weights.source }, hashing(target, hash));
-      target.flush();
-      const verification = options.verify && options.verify.length > 0 ? await verified(target, options.verify, options, warn) : undefined;
-      stopIfAborted(options.signal);
-      if (verification && verification.failed > 0) {
-        target.abort();
-        return result({ written, gflops, warnings, started, hash: hash?.digest('hex'), verification });
-      }
-      target.commit();
-      return result({ written, gflops, warnings, started, hash: hash?.digest('hex'), verification, output: options.output, model: target instanceof MemoryFile ? target.bytes() : undefined });
-    } catch (error) {
+    const hash = options.hash === false ? undefined : createHash('sha256');
+    const made = await write(options, warn, hashing(target, hash));
+    target.flush();
+    const verification = options.verify && options.verify.length > 0 ? await verified(target, options.verify, options, warn) : undefined;
+    stopIfAborted(options.signal);
+    if (verification && verification.failed > 0) {
       target.abort();
-      throw error;
+      return result({ ...made, warnings, started, hash: hash?.digest('hex'), verification });
     }
-  } finally {
-    weights.close();
+    target.commit();
+    return result({ ...made, warnings, started, hash: hash?.digest('hex'), verification, output: options.output, model: target instanceof MemoryFile ? target.bytes() : undefined });
+  } catch (error) {
+    target.abort();
+    throw error;
   }
 }
 
@@ -126,14 +119,10 @@ function inputFiles({ model, weights, verify = [] }: CompileOptions): readonly s
   return [...yaml, ...(weights === undefined ? [] : [weights]), ...(verify.length > 0 ? findGoldens(verify) : [])];
 }
 
-function weightsFor({ weights, seed = DEFAULT_SEED.seed, gain = DEFAULT_SEED.gain }: CompileOptions): { source: WeightSource; close(): void } {
-  return weights === undefined ? { source: seededWeights({ seed, gain }), close: () => undefined } : openWeights(weights);
-}
+type Made = Pick<Outcome, 'written' | 'gflops' | 'checkpoint'>;
 
-/** The options with the weights opened. */
-type Ready = Omit<CompileOptions, 'weights'> & GraphOptions;
-
-async function write(options: Ready, sink: ByteSink): Promise<{ written: Written; gflops: () => number | null }> {
+async function write(given: CompileOptions, warn: (warning: Problem) => void, sink: ByteSink): Promise<Made> {
+  const { weights: file, keyMap, seed = DEFAULT_SEED.seed, gain = DEFAULT_SEED.gain, ...options } = given;
   const hooks = {
     sink,
     producerVersion: version(),
@@ -147,15 +136,27 @@ async function write(options: Ready, sink: ByteSink): Promise<{ written: Written
   };
   if (options.module) {
     if (options.model !== undefined) throw new Problem('bad-option', 'give a model or a module, not both');
-    const request = { ...options, ...options.module };
-    return { written: await writeModule(request, library, hooks), gflops: () => null };
+    const weights = file === undefined ? undefined : await openWeights(file, { keyMap, yields: true });
+    try {
+      const request = { ...options, ...options.module, warn, weights: weights?.source() ?? seededWeights({ seed, gain }) };
+      return { written: await writeModule(request, library, hooks), gflops: () => null, checkpoint: weights?.checkpoint };
+    } finally {
+      weights?.close();
+    }
   }
   if (options.model === undefined) throw new Problem('bad-option', 'nothing to compile', { help: 'Name a yaml, or a module with --module.' });
-  const { source, scale } = readModel(options.model, options.scale);
-  const request = { ...options, ...(scale === undefined ? {} : { scale }) };
-  const prepared = await prepare(source, request, library);
-  stopIfAborted(options.signal);
-  return { written: await writeNetwork(prepared, request, hooks), gflops: () => rounded(gflopsOf(prepared)) };
+  const input = await openInput({ ...given, model: options.model }, warn);
+  try {
+    const request = { ...options, ...input.settings, warn, weights: input.weights?.source() ?? seededWeights({ seed, gain }) };
+    const prepared = await prepareFitting(input, request);
+    stopIfAborted(options.signal);
+    const written = await writeNetwork(prepared, request, hooks).catch(async (error: unknown) => {
+      throw await advised(error, input, request, prepared);
+    });
+    return { written, gflops: () => rounded(gflopsOf(prepared)), checkpoint: input.weights?.checkpoint };
+  } finally {
+    input.close();
+  }
 }
 
 const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
@@ -163,6 +164,7 @@ const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
 interface Outcome {
   readonly written: Written;
   readonly gflops: () => number | null;
+  readonly checkpoint: OpenedWeights['checkpoint'] | undefined;
   readonly warnings: readonly string[];
   readonly started: number;
   readonly hash: string | undefined;
@@ -171,7 +173,7 @@ interface Outcome {
   readonly model?: Uint8Array | undefined;
 }
 
-function result({ written, gflops, warnings, started, hash, verification, output, model }: Outcome): CompileResult {
+function result({ written, gflops, checkpoint, warnings, started, hash, verification, output, model }: Outcome): CompileResult {
   const named = ({ name, dtype, shape }: Written['inputs'][number]): CompileResult['inputs'][number] => ({ name, dtype, shape: shape.map((extent) => (typeof extent === 'number' ? extent : show(extent))) });
   return {
     ...(output === undefined ? {} : { output }),
@@ -189,6 +191,7 @@ function result({ written, gflops, warnings, started, hash, verification, output
     },
     seconds: Math.round(performance.now() - started) / 1000,
     warnings,
+    ...(checkpoint ? { weights: { file: checkpoint.name, holds: checkpoint.holds, unused: written.unused } } : {}),
     ...(verification ? { verification } : {}),
   };
 }

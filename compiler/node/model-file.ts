@@ -24,7 +24,7 @@ export function readModel(model: string | Source, scale: string | undefined): { 
 }
 
 /** False only where there is no such file: what is wrong with others, reading them tells. */
-function exists(path: string): boolean {
+export function exists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {

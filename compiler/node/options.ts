@@ -16,6 +16,8 @@ const rules: readonly (readonly [keyof CompileOptions, string, (value: unknown) 
   ['module', '{ module, args, inputs }', (value) => isRecord(value) && isString(value.module) && (isString(value.args) || Array.isArray(value.args)) && Array.isArray(value.inputs) && value.inputs.every(Array.isArray)],
   ['output', 'a path', isString],
   ['weights', 'a path', isString],
+  ['keyMap', "a list of rules 'old=new'", isStrings],
+  ['aliases', 'module names by name', (value) => isRecord(value) && Object.values(value).every(isString)],
   ['scale', 'a name', isString],
   ['imgsz', 'a number or [height, width]', (value) => Array.isArray(value) && value.length === 2],
   ['names', 'a list of names', isStrings],

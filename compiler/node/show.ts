@@ -1,13 +1,13 @@
 /** The text of a model's graph after a pass. */
-import { networkGraph, prepare, type NetworkOptions } from '../compile.js';
+import { networkGraph, type NetworkOptions } from '../compile.js';
 import { Problem, nearest } from '../errors.js';
 import type { Graph } from '../ir/graph.js';
 import { print } from '../ir/print.js';
 import { graphPasses } from '../../passes/index.js';
-import { library } from '../../ops/index.js';
-import { readModel } from './model-file.js';
+import { prepareFitting } from './fit.js';
+import { openInput, type InputOptions } from './inputs.js';
 
-export interface ShowOptions extends Omit<NetworkOptions, 'warn'> {
+export interface ShowOptions extends Omit<NetworkOptions, 'warn' | 'weights' | 'fallback'>, Omit<InputOptions, 'model'> {
   readonly model: string;
   /** A pass, or `record`; default: the last pass. */
   readonly after?: string;
@@ -22,15 +22,19 @@ export async function graphText(options: ShowOptions): Promise<string> {
     const near = nearest(after, names);
     throw new Problem('bad-option', `there is no pass ${after}`, { help: `${near.length > 0 ? `Did you mean ${near[0]}? ` : ''}Stages: ${names.join(', ')}.` });
   }
-  const { source, scale } = readModel(options.model, options.scale);
-  const request = { ...options, ...(scale === undefined ? {} : { scale }), ...(options.onWarning ? { warn: options.onWarning } : {}) };
-  const prepared = await prepare(source, request, library);
-  let graph: Graph | undefined;
-  const { recorded } = networkGraph(prepared, {
-    ...request,
-    onPass: ({ pass, after: result }) => {
-      if (pass.name === after) graph = result;
-    },
-  });
-  return print(graph ?? recorded.graph, { whole: options.whole ?? false });
+  const { onWarning: warn, weights: file, ...rest } = options;
+  const input = await openInput({ ...rest, ...(file === undefined ? {} : { weights: file }) }, warn);
+  try {
+    const request = { ...rest, ...input.settings, ...(warn ? { warn } : {}), ...(input.weights ? { weights: input.weights.source() } : {}) };
+    let graph: Graph | undefined;
+    const { recorded } = networkGraph(await prepareFitting(input, request), {
+      ...request,
+      onPass: ({ pass, after: result }) => {
+        if (pass.name === after) graph = result;
+      },
+    });
+    return print(graph ?? recorded.graph, { whole: options.whole ?? false });
+  } finally {
+    input.close();
+  }
 }

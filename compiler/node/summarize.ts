@@ -1,5 +1,5 @@
 /** `summarize`: the table Ultralytics users know, without compiling. */
-import { gflopsOf, prepare, type Prepared } from '../compile.js';
+import { gflopsOf, type NetworkOptions, type Prepared } from '../compile.js';
 import type { Problem, Source } from '../errors.js';
 import type { Shape } from '../ir/extent.js';
 import { show } from '../ir/extent.js';
@@ -7,15 +7,12 @@ import type { Literal } from '../ir/network.js';
 import { recordNetwork, type Recorded } from '../record.js';
 import { countMacs } from '../stats.js';
 import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
-import { library } from '../../ops/index.js';
-import { readModel } from './model-file.js';
+import { prepareFitting } from './fit.js';
+import { openInput, type InputOptions } from './inputs.js';
 
-export interface SummaryOptions {
-  /** The yaml: a path, or its name and text. */
+export interface SummaryOptions extends Pick<NetworkOptions, 'scale' | 'imgsz' | 'nc' | 'aliases'>, Omit<InputOptions, 'model'> {
+  /** A yaml or a checkpoint: a path, or a yaml's name and text. */
   readonly model: string | Source;
-  readonly scale?: string;
-  readonly imgsz?: readonly [height: number, width: number];
-  readonly nc?: number;
   readonly onWarning?: (warning: Problem) => void;
 }
 
@@ -47,9 +44,7 @@ export interface Summary {
 const plain = (shape: Shape): (number | string)[] => shape.map((extent) => (typeof extent === 'number' ? extent : show(extent)));
 
 export async function summarize(options: SummaryOptions): Promise<Summary> {
-  const { source, scale } = readModel(options.model, options.scale);
-  const request = { ...options, ...(scale === undefined ? {} : { scale }), ...(options.onWarning ? { warn: options.onWarning } : {}) };
-  const prepared = await prepare(source, request, library);
+  const prepared = await preparedOf(options);
   const [height, width] = prepared.imgsz;
   const recorded = recordNetwork(prepared.network, { batch: 1, height, width }, { weights: seededWeights(DEFAULT_SEED) });
   return {
@@ -60,6 +55,15 @@ export async function summarize(options: SummaryOptions): Promise<Summary> {
     }),
     totals: { layers: recorded.modules, parameters: recorded.parameters, ...operationsOf(prepared, recorded) },
   };
+}
+
+async function preparedOf({ onWarning: warn, weights, ...options }: SummaryOptions): Promise<Prepared> {
+  const input = await openInput({ ...options, ...(weights === undefined ? {} : { weights }) }, warn);
+  try {
+    return await prepareFitting(input, { ...options, ...input.settings, ...(warn ? { warn } : {}) });
+  } finally {
+    input.close();
+  }
 }
 
 function operationsOf(prepared: Prepared, { graph }: Recorded): Pick<Summary['totals'], 'gflops' | 'gflopsCounted'> {

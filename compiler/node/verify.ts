@@ -14,7 +14,7 @@ import { findGoldens } from './goldens.js';
 import { readFacts } from './onnx-file.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { today, version } from './version.js';
-import { openWeights } from './weights.js';
+import { openWeights } from './inputs.js';
 
 export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn' | 'onPass'>, RunnerOptions {
   /** Golden files and folders of them. */
@@ -86,13 +86,8 @@ function onceEach(say: ((text: string) => void) | undefined): (text: string) => 
 export async function compileGolden(golden: Golden, source: ByteSource, options: GraphOptions = {}): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const hooks = { sink: { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) }, producerVersion: version(), date: today() };
-  const opened: { close(): void }[] = [];
-  const weights = goldenWeights(golden, source, (file) => {
-    const weightsFile = openWeights(join(dirname(golden.file), file));
-    opened.push(weightsFile);
-    return weightsFile.source;
-  });
-  const common = { ...options, weights };
+  const opened = golden.weights.from === 'checkpoint' ? await openWeights(join(dirname(golden.file), golden.weights.file), { yields: true }) : undefined;
+  const common = { ...options, weights: opened?.source() ?? goldenWeights(golden, source) };
   try {
     if (golden.kind === 'module') {
       const inputs = golden.inputs.map(({ shape }) => mapShape(golden, shape));
@@ -103,7 +98,7 @@ export async function compileGolden(golden: Golden, source: ByteSource, options:
       await writeNetwork(prepared, request, hooks);
     }
   } finally {
-    for (const file of opened) file.close();
+    opened?.close();
   }
   return Buffer.concat(parts);
 }

@@ -1,21 +1,42 @@
-/** Weight files by their extension. */
+/** Weight files: PyTorch's two forms and safetensors, told apart by their first bytes. */
 import { Problem } from '../errors.js';
-import { safetensorsWeights } from '../weights/safetensors.js';
-import type { WeightSource } from '../weights/source.js';
-import { fileSource } from './files.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+import { checkpointOfSafetensors } from '../weights/safetensors.js';
+import { fileSource, type FileSource } from './files.js';
 
-/** Opens a weights file; `close` frees it when the model is written. Throws Problem('unreadable' or 'bad-weights'). */
-export function openWeights(path: string): { readonly source: WeightSource; close(): void } {
-  if (/\.(pt|pth|bin|ckpt)$/i.test(path)) {
-    throw new Problem('bad-weights', `${path} is a PyTorch checkpoint, which this version does not read yet`, {
-      help: 'Save its state_dict as .safetensors (safetensors.torch.save_file) and give that file.',
-    });
-  }
+export interface OpenedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  /** Frees the file: tensors are read from it until then. */
+  close(): void;
+}
+
+/** Whether a file named as a model holds weights rather than a yaml: by its name. */
+export const isWeightsFile = (path: string): boolean => /\.(pt|pth|ckpt|bin|safetensors)$/i.test(path);
+
+/** Opens a weights file; tensors are read later, by ranges. Throws Problem('unreadable' or 'bad-weights'). */
+export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
   const file = fileSource(path);
   try {
-    return { source: safetensorsWeights(file), close: () => file.close() };
+    return { checkpoint: await read(file), close: () => file.close() };
   } catch (error) {
     file.close();
     throw error;
   }
+}
+
+async function read(file: FileSource): Promise<Checkpoint> {
+  const start = new Uint8Array(Math.min(16, file.size));
+  file.read(start, 0);
+  if (start[0] === 0x50 && start[1] === 0x4b) {
+    const [{ openZip }, { readTorchZip }, { checkpointOf }] = await Promise.all([import('./zip.js'), import('../weights/torch/read.js'), import('../weights/torch/checkpoint.js')]);
+    return checkpointOf(file.name, readTorchZip(file.name, await openZip(file)));
+  }
+  if (start[0] === 0x80 && start[1]! <= 5) {
+    const [{ readTorchLegacy }, { checkpointOf }] = await Promise.all([import('../weights/torch/read.js'), import('../weights/torch/checkpoint.js')]);
+    return checkpointOf(file.name, readTorchLegacy(file));
+  }
+  if (/\.safetensors$/i.test(file.name) || start[8] === 0x7b) return checkpointOfSafetensors(file);
+  throw new Problem('bad-weights', `${file.name} is ${file.size === 0 ? 'empty' : 'neither a PyTorch checkpoint nor a safetensors file'}`, {
+    help: 'Give the .pt file that the trainer wrote, or a state_dict as .pt or .safetensors.',
+  });
 }

@@ -7,35 +7,19 @@
  */
 import { Problem } from '../errors.js';
 import type { ByteSource } from '../io.js';
-import type { Read } from '../ir/graph.js';
-import { halfTable } from './float16.js';
+import { bytesAt, floatReader, isDType, itemSize } from './dtypes.js';
+import { prefixOf, renamed, type Checkpoint, type ModelFacts } from './checkpoint.js';
 import type { WeightSource } from './source.js';
 import { stateDictWeights, type StoredTensor } from './state-dict.js';
 
 /** The format's own limit. */
 const MAX_HEADER = 100_000_000;
-/** Bytes that a converting reader takes at a time. */
-const CHUNK = 1 << 16;
-
-const ITEM_SIZES: ReadonlyMap<unknown, number> = new Map(
-  Object.entries({
-    BOOL: 1, U8: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1, F8_E8M0: 1,
-    U16: 2, I16: 2, F16: 2, BF16: 2,
-    U32: 4, I32: 4, F32: 4,
-    U64: 8, I64: 8, F64: 8, C64: 8,
-  }),
-);
-
-export interface SafetensorsTensor extends StoredTensor {
-  /** Number of elements. */
-  readonly size: number;
-}
 
 export interface SafetensorsFile {
   readonly name: string;
   readonly metadata: ReadonlyMap<string, string>;
   /** In the header's order. F32, F64, F16 and BF16 have readers, which widen (or round, F64) to float32. */
-  readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** A whole tensor. Throws when there is none of that name or its dtype has no reader. */
   readTensor(name: string): Float32Array;
 }
@@ -47,7 +31,7 @@ export function openSafetensors(source: ByteSource, code: 'bad-weights' | 'bad-g
   };
   const { header, dataAt } = readHeader(source, fail);
   const metadata = new Map<string, string>();
-  const tensors = new Map<string, SafetensorsTensor>();
+  const tensors = new Map<string, StoredTensor>();
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') addMetadata(metadata, value, fail);
     else tensors.set(name, tensorOf(name, value, source, dataAt, fail));
@@ -74,6 +58,51 @@ export function safetensorsWeights(source: ByteSource, { prefix = '' }: Safetens
   const named = [...tensors].filter(([key]) => key.startsWith(prefix));
   return stateDictWeights({ name, tensors: new Map(named.map(([key, tensor]) => [key.slice(prefix.length), tensor])) });
 }
+
+/**
+ * A safetensors file as a checkpoint. Its metadata may hold the model's `yaml` (the text, or the path of a file), `scale`,
+ * `task`, and `names`, `stride`, `kpt_shape` as JSON. Throws Problem('bad-weights').
+ */
+export function checkpointOfSafetensors(source: ByteSource): Checkpoint {
+  const { name, metadata, tensors } = openSafetensors(source);
+  if (tensors.size === 0) throw new Problem('bad-weights', `${name} has no tensors`);
+  const text = (key: string): string | undefined => metadata.get(key) || undefined;
+  const yaml = text('yaml');
+  const path = yaml !== undefined && /^[^\n]*\.ya?ml$/i.test(yaml) ? yaml : text('yaml_file');
+  const facts: { -readonly [K in keyof ModelFacts]: ModelFacts[K] | undefined } = {
+    scale: text('scale'),
+    task: text('task'),
+    names: namesIn(jsonIn(text('names'))),
+    stride: numbersIn(jsonIn(text('stride'))),
+    kptShape: numbersIn(jsonIn(text('kpt_shape'))),
+    yaml: yaml !== undefined && path !== yaml ? { text: yaml } : path === undefined ? undefined : { path },
+  };
+  return {
+    name,
+    container: 'safetensors',
+    holds: 'state_dict',
+    tensors: renamed(tensors, prefixOf(tensors.keys())),
+    modules: new Map(),
+    model: Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)),
+    info: Object.fromEntries([...metadata].filter(([key]) => !(key in facts))),
+    classes: [],
+  };
+}
+
+function jsonIn(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return undefined;
+  }
+}
+
+const namesIn = (value: unknown): readonly string[] | undefined => {
+  const list = typeof value === 'object' && value !== null ? Object.values(value) : [];
+  return list.length > 0 && list.every((name) => typeof name === 'string') ? list : undefined;
+};
+
+const numbersIn = (value: unknown): readonly number[] | undefined => (Array.isArray(value) && value.every((item) => typeof item === 'number') ? value : undefined);
 
 type Fail = (what: string) => never;
 type Fields = Record<string, unknown>;
@@ -134,56 +163,22 @@ function addMetadata(metadata: Map<string, string>, value: unknown, fail: Fail):
   }
 }
 
-function tensorOf(rawName: string, value: unknown, source: ByteSource, dataAt: number, fail: Fail): SafetensorsTensor {
+function tensorOf(rawName: string, value: unknown, source: ByteSource, dataAt: number, fail: Fail): StoredTensor {
   const name = rawName.slice(0, 200);
   if (!isFields(value)) return fail(`${name} is no object`);
   // JSON.parse makes `__proto__` an own property like any other, so these are the text's own fields.
   const { dtype, shape, data_offsets: offsets } = value;
-  const itemSize = ITEM_SIZES.get(dtype) ?? fail(`${name} has the unknown dtype ${JSON.stringify(dtype ?? null).slice(0, 80)}`);
+  if (!isDType(dtype)) return fail(`${name} has the unknown dtype ${JSON.stringify(dtype ?? null).slice(0, 80)}`);
   if (!isSizes(shape) || shape.length > 64) return fail(`${name} has no valid shape`);
   if (!isSizes(offsets) || offsets.length !== 2) return fail(`${name} has no valid data_offsets`);
   const [start, end] = [offsets[0]!, offsets[1]!];
   const size = shape.reduce((product, extent) => product * extent, 1);
   if (start > end || end > source.size - dataAt) fail(`${name} lies outside the file (bytes ${start} to ${end} of ${source.size - dataAt}); the file may be cut off`);
-  if (!Number.isSafeInteger(size) || size * itemSize !== end - start) fail(`${name} takes ${end - start} bytes, its shape [${shape.join(', ').slice(0, 80)}] does not`);
-  return { dtype: String(dtype), shape, size, read: readerOf(String(dtype), source, dataAt + start) };
+  if (!Number.isSafeInteger(size) || size * itemSize(dtype) !== end - start) fail(`${name} takes ${end - start} bytes, its shape [${shape.join(', ').slice(0, 80)}] does not`);
+  const bytes = bytesAt(source, dataAt + start);
+  return { dtype, shape, size, bytes, read: floatReader(dtype, bytes) };
 }
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-/** Typed arrays are little-endian, as the format is, on every machine that Node and onnxruntime run on. */
-function readerOf(dtype: string, source: ByteSource, start: number): Read | undefined {
-  if (dtype === 'F32') return (into, at) => source.read(new Uint8Array(into.buffer, into.byteOffset, into.byteLength), start + 4 * at);
-  if (dtype === 'F64') return convertingReader(source, start, 8, (bytes, into) => into.set(new Float64Array(bytes.buffer, 0, into.length)));
-  if (dtype === 'F16') return convertingReader(source, start, 2, widenHalf);
-  if (dtype === 'BF16') return convertingReader(source, start, 2, widenBfloat);
-  return undefined;
-}
-
-function convertingReader(source: ByteSource, start: number, itemSize: number, convert: (bytes: Uint8Array, into: Float32Array) => void): Read {
-  const perChunk = CHUNK / itemSize;
-  return (into, at) => {
-    const bytes = new Uint8Array(Math.min(CHUNK, into.length * itemSize));
-    for (let done = 0; done < into.length; done += perChunk) {
-      const part = into.subarray(done, done + perChunk);
-      const raw = bytes.subarray(0, part.length * itemSize);
-      source.read(raw, start + (at + done) * itemSize);
-      convert(raw, part);
-    }
-  };
-}
-
-function widenHalf(bytes: Uint8Array, into: Float32Array): void {
-  const halves = new Uint16Array(bytes.buffer, 0, into.length);
-  const table = halfTable();
-  for (let i = 0; i < into.length; i++) into[i] = table[halves[i]!]!;
-}
-
-/** bfloat16 is the upper half of a float32. */
-function widenBfloat(bytes: Uint8Array, into: Float32Array): void {
-  const upper = new Uint16Array(bytes.buffer, 0, into.length);
-  const whole = new Uint32Array(into.buffer, into.byteOffset, into.length);
-  for (let i = 0; i < into.length; i++) whole[i] = upper[i]! << 16;
 }

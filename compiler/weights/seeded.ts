@@ -27,7 +27,7 @@ export function seededWeights({ seed, gain }: SeedOptions): WeightSource {
   if (!Number.isFinite(gain) || gain < 0) throw new Problem('bad-option', `the gain must be a number from 0 on, got ${gain}`);
   return {
     tensor: (key, shape, kept) => (kept ? keptRead(kept) : seededRead(key, shape, { seed, gain })),
-    finish: () => [],
+    finish: () => ({ unused: [], remarks: [] }),
   };
 }
 

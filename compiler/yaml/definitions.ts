@@ -38,6 +38,6 @@ function checkName(network: Network, layer: Layer, library: ModuleLibrary): void
   const near = nearest(name, names, 4).filter((candidate, i, all) => all.findIndex((other) => resolve(dialect, other).file === resolve(dialect, candidate).file) === i).slice(0, 2);
   throw new Problem('unknown-module', `there is no module ${name}`, {
     place: placeOf(network, layer, layer.spans.module),
-    help: unavailable ?? `${near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : ''}\`yolonnx modules\` lists all.`,
+    help: unavailable ?? `${near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : ''}\`yolonnx modules\` lists all. If it is one of these under a name of yours: --alias ${name}=${near[0] ?? 'Name'}.`,
   });
 }

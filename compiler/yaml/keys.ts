@@ -13,6 +13,7 @@ export interface KeyOptions {
   readonly nc?: number;
   readonly names?: readonly string[];
   readonly inputChannels?: number;
+  readonly fallback?: { readonly names?: readonly string[] };
 }
 
 export interface Keys {
@@ -82,7 +83,8 @@ function readNames(context: Context, nc: number | undefined, options: KeyOptions
     return options.names;
   }
   const node = keyOf(context, 'names');
-  if (!node) return undefined;
+  const known = options.fallback?.names;
+  if (!node) return known?.length === (nc ?? 80) ? known : undefined;
   const items = node.kind === 'list' ? node.items : node.kind === 'map' ? [...node.entries.values()].map(({ value }) => value) : undefined;
   if (!items) throw problemAt(context, 'bad-argument', node.span, `names must be a list of class names, got ${describe(node)}`, 'Write names: [person, car].');
   if (items.length !== nc) {

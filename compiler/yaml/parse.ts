@@ -3,13 +3,15 @@ import type { Problem, Source } from '../errors.js';
 import type { Network } from '../ir/network.js';
 import { readDocument } from './document.js';
 import { familyOf, readKeys, type KeyOptions } from './keys.js';
-import { readLayers } from './rows.js';
+import { readLayers, type RowOptions } from './rows.js';
 import { readScaling, stemOf } from './scales.js';
 import type { Context } from './values.js';
 
-export interface ParseOptions extends KeyOptions {
+export interface ParseOptions extends KeyOptions, RowOptions {
   /** A key of `scales:`; without it the file's name, the yaml's `scale:`, its own multiples, its first scale decide. */
   readonly scale?: string;
+  /** What a weights file says, for where the yaml and the other options are silent. */
+  readonly fallback?: { readonly scale?: string; readonly names?: readonly string[] };
   /** Gets what is suspicious but no error: format it with severity 'warning'. */
   readonly warn?: (warning: Problem) => void;
 }
@@ -22,7 +24,7 @@ export function parseNetwork({ file, text }: Source, options: ParseOptions = {})
   const context: Context = { source, root, warn: options.warn ?? (() => undefined) };
   const family = familyOf(context);
   const keys = readKeys(context, family, options);
-  const scaling = readScaling(context, family, options.scale);
-  const layers = readLayers({ ...context, family, keys: keys.keys });
+  const scaling = readScaling(context, family, options.scale, options.fallback?.scale);
+  const layers = readLayers({ ...context, family, keys: keys.keys, aliases: options.aliases ?? {} });
   return { source, family, name: stemOf(source.file), ...scaling, ...keys, layers };
 }

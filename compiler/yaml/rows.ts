@@ -11,7 +11,12 @@ const MAX_INDEX = 100_000;
 
 const ROW_HELP = 'A row is [from, repeats, module, args], such as [-1, 1, Conv, [64, 3, 2]].';
 
-interface RowContext extends Context {
+export interface RowOptions {
+  /** Other names for modules: a row that names the key is taken for one of the value. */
+  readonly aliases?: Readonly<Record<string, string>>;
+}
+
+interface RowContext extends Context, Required<RowOptions> {
   readonly family: Family;
   readonly keys: Readonly<Record<string, Literal>>;
 }
@@ -41,14 +46,16 @@ function readLayer(context: RowContext, row: Node, index: number): Layer {
     throw problemAt(context, 'unknown-module', module.span, `the module of layer ${index} must be a name, got ${describe(module)}`, ROW_HELP);
   }
   if (module.value.length > 100) throw problemAt(context, 'unknown-module', module.span, `the module name of layer ${index} is too long`, ROW_HELP);
-  const place: Where = { context, index, module: module.value };
+  const { aliases } = context;
+  const name = Object.hasOwn(aliases, module.value) ? aliases[module.value]! : module.value;
+  const place: Where = { context, index, module: name };
   const listed = readArgs(place, args);
   return {
     index,
     from: readFrom(place, from),
     fromList: from.kind === 'list',
     repeats: readRepeats(place, repeats),
-    module: module.value,
+    module: name,
     args: listed.map((arg) => readArg(place, arg)),
     spans: { row: row.span, from: from.span, repeats: repeats.span, module: module.span, args: args.span, each: listed.map(({ span }) => span) },
   };

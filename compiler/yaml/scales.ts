@@ -8,6 +8,10 @@ import { START, keyOf, literalOf, missingKey, multiple, problemAt, written, type
 export interface Scaling {
   /** The scale in use; absent when the yaml's own multiples are. */
   readonly scale?: string;
+  /** All keys of `scales:`. */
+  readonly scales?: readonly string[];
+  /** Nothing said which scale: the first was taken. */
+  readonly guessed?: true;
   readonly depth: number;
   readonly width: number;
   readonly maxChannels: number;
@@ -39,7 +43,7 @@ export function stemOf(file: string): string {
   return file.replace(/^.*[/\\]/, '').replace(/\.[^.]*$/, '');
 }
 
-export function readScaling(context: Context, family: Family, asked: string | undefined): Scaling {
+export function readScaling(context: Context, family: Family, asked: string | undefined, fallback?: string): Scaling {
   const scales = keyOf(context, 'scales');
   if (scales === undefined || (scales.kind === 'map' && scales.entries.size === 0)) return withoutScales(context, family, asked);
   if (scales.kind !== 'map') {
@@ -55,10 +59,11 @@ export function readScaling(context: Context, family: Family, asked: string | un
     return named(context, scales, value, key.span);
   }
   if (keyOf(context, 'depth_multiple') ?? keyOf(context, 'width_multiple')) return ownMultiples(context, family);
+  if (fallback !== undefined && scales.entries.has(fallback)) return named(context, scales, fallback, undefined);
   const [first = ''] = scales.entries.keys();
   const at = scales.entries.get(first)?.key ?? scales.span;
   context.warn(problemAt(context, 'bad-scale', at, `no scale is given: ${first} is taken`, `Choose one of ${list(scales)} with --scale or in the file’s name (yolov8${first}.yaml).`));
-  return named(context, scales, first, undefined);
+  return { ...named(context, scales, first, undefined), guessed: true };
 }
 
 const EXAMPLE = 'Write scales: as lines such as `s: [0.33, 0.50, 1024]`.';
@@ -80,6 +85,7 @@ function named(context: Context, scales: MapNode, name: string, span: Span | und
   const [depth, width, max] = value.items as [Node, Node, Node];
   return {
     scale: name,
+    scales: [...scales.entries.keys()],
     depth: multiple(context, `depth of scale ${name}`, depth, MAX_MULTIPLE),
     width: multiple(context, `width of scale ${name}`, width, MAX_MULTIPLE),
     maxChannels: maxChannels(context, max),

@@ -9,7 +9,7 @@ const FIRST_STRIDE = 8;
 /** Pixels of the image per cell, for every level; both axes must agree. */
 export function stridesOf(g: Builder, xs: readonly FeatureMap[]): number[] {
   const [height, width] = g.recording.image ?? [mul(xs[0]!.shape[2], FIRST_STRIDE), mul(xs[0]!.shape[3], FIRST_STRIDE)];
-  return xs.map((x, level) => {
+  const strides = xs.map((x, level) => {
     const [down, across] = [ratio(height, x.shape[2]), ratio(width, x.shape[3])];
     if (down !== across) {
       throw new Problem('bad-shape', `level ${level} of the head has a stride of ${down} down and ${across} across`, {
@@ -18,4 +18,9 @@ export function stridesOf(g: Builder, xs: readonly FeatureMap[]): number[] {
     }
     return down;
   });
+  const stated = g.stated('stride');
+  if (Array.isArray(stated) && stated.length === strides.length && stated.some((stride) => stride !== 0) && stated.some((stride, level) => stride !== strides[level])) {
+    throw new Problem('bad-weights', `the head was trained with strides ${stated.join(', ')}, the yaml gives it ${strides.join(', ')}`, { help: 'Give the yaml that the weights were trained with.' });
+  }
+  return strides;
 }

@@ -42,7 +42,7 @@ const inert = newRecording({
     tensor: (key) => {
       throw internal(`an expansion declares ${key}`);
     },
-    finish: () => [],
+    finish: () => ({ unused: [], remarks: [] }),
   },
   namedActivations: false,
   warn: () => undefined,

@@ -1,0 +1,67 @@
+/** Which scale of a yaml a weights file is of, where neither says it. */
+import { prepare, type NetworkOptions, type Prepared } from '../compile.js';
+import { Problem, type Source } from '../errors.js';
+import { recordNetwork } from '../record.js';
+import { library } from '../../ops/index.js';
+import type { OpenedInput } from './inputs.js';
+
+/**
+ * Prepares the network. Where nothing says which scale it has, the first that the weights fit is taken. Throws what
+ * `prepare` throws.
+ */
+export async function prepareFitting({ source, weights }: OpenedInput, options: NetworkOptions): Promise<Prepared> {
+  const warnings: Problem[] = [];
+  const first = await prepare(source, { ...options, warn: (warning) => warnings.push(warning) }, library);
+  const { guessed, scales = [], scale } = first.network;
+  if (weights && guessed && !fits(first, weights)) {
+    for (const other of scales.filter((name) => name !== scale)) {
+      const attempt = await attempted(source, { ...options, scale: other });
+      if (attempt && fits(attempt, weights)) {
+        options.warn?.(new Problem('bad-scale', `no scale is given: ${other} is taken, which ${weights.checkpoint.name} fits`, { help: `--scale ${other} says the same.` }));
+        return attempt;
+      }
+    }
+  }
+  for (const warning of warnings) options.warn?.(warning);
+  return first;
+}
+
+/**
+ * What to do about weights that do not fit: the scale or the number of classes that they are of, where that is so; else the
+ * error's own advice.
+ */
+export async function advised(error: unknown, { source, weights }: OpenedInput, options: NetworkOptions, { network }: Prepared): Promise<unknown> {
+  if (!(error instanceof Problem) || error.code !== 'bad-weights' || !weights) return error;
+  const { nc } = weights.checkpoint.model;
+  const advice = (help: string): Problem => new Problem(error.code, error.message, { place: error.place, help, cause: error });
+  if (nc !== undefined && nc !== network.nc && fitsWith(await attempted(source, { ...options, nc }))) return advice(`The weights are of a model with nc ${nc}: add --nc ${nc}.`);
+  for (const scale of network.scales ?? []) {
+    if (scale !== network.scale && fitsWith(await attempted(source, { ...options, scale }))) return advice(`The weights are of scale ${scale}: add --scale ${scale}.`);
+  }
+  return error;
+
+  function fitsWith(attempt: Prepared | undefined): boolean {
+    return attempt !== undefined && weights !== undefined && fits(attempt, weights);
+  }
+}
+
+async function attempted(source: Source, options: NetworkOptions): Promise<Prepared | undefined> {
+  try {
+    return await prepare(source, { ...options, warn: () => undefined }, library);
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
+function fits({ network, imgsz: [height, width] }: Prepared, weights: NonNullable<OpenedInput['weights']>): boolean {
+  try {
+    const source = weights.source();
+    recordNetwork(network, { batch: 1, height, width }, { weights: source });
+    source.finish();
+    return true;
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+/** What a command works on: a yaml, a checkpoint that holds its own, or both. */
+import { dirname, join } from 'node:path';
+import { Problem, type Source } from '../errors.js';
+import type { NetworkOptions } from '../compile.js';
+import { mapKeys, type Checkpoint } from '../weights/checkpoint.js';
+import { keyMap as compileKeyMap } from '../weights/key-map.js';
+import type { WeightSource } from '../weights/source.js';
+import { stateDictWeights } from '../weights/state-dict.js';
+import { exists, readModel } from './model-file.js';
+import { isWeightsFile, openCheckpoint, type OpenedCheckpoint } from './weights.js';
+
+export interface InputOptions {
+  /** A yaml or a checkpoint: a path, or a yaml's name and text. */
+  readonly model?: string | Source;
+  /** A checkpoint or safetensors file. */
+  readonly weights?: string;
+  readonly scale?: string;
+  /** Rules `old.*=new.*` for the tensors of a weights file. */
+  readonly keyMap?: readonly string[];
+}
+
+export interface OpenedWeights {
+  readonly checkpoint: Checkpoint;
+  /** A source for one recording. */
+  source(): WeightSource;
+  close(): void;
+}
+
+export interface OpenedInput {
+  readonly source: Source;
+  /** What names and files say of the model. */
+  readonly settings: Pick<NetworkOptions, 'scale' | 'fallback'>;
+  /** Absent where no file has any. */
+  readonly weights: OpenedWeights | undefined;
+  close(): void;
+}
+
+/** Opens a weights file, its tensors under the names that the rules give them. Throws Problem('unreadable', 'bad-weights' or 'bad-option'). */
+export async function openWeights(path: string, { keyMap = [], yields = false }: { readonly keyMap?: readonly string[] | undefined; readonly yields?: boolean } = {}): Promise<OpenedWeights> {
+  const rules = compileKeyMap(keyMap);
+  const opened = await openCheckpoint(path);
+  try {
+    const checkpoint = keyMap.length === 0 ? opened.checkpoint : mapKeys(opened.checkpoint, rules);
+    return { checkpoint, source: () => stateDictWeights(checkpoint, { yields }), close: () => opened.close() };
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+/** Opens a model. Throws Problem('unreadable', 'bad-weights' or 'bad-option'). */
+export async function openInput(options: InputOptions & { readonly model: string | Source }, warn: (warning: Problem) => void = () => undefined): Promise<OpenedInput> {
+  const { model, weights, scale, keyMap } = options;
+  if (typeof model === 'string' && isWeightsFile(model)) return ofCheckpoint(model, options, warn);
+  if (weights === undefined && keyMap && keyMap.length > 0) throw new Problem('bad-option', 'a key map renames the tensors of a file, but no weights are given', { help: 'Name the file with --weights.' });
+  const { source, scale: asked } = readModel(model, scale);
+  const opened = weights === undefined ? undefined : await openWeights(weights, { keyMap, yields: true });
+  return { source, settings: settingsOf(asked, opened?.checkpoint), weights: opened, close: () => opened?.close() };
+}
+
+/** The checkpoint's own yaml counts, and that decides its scale, whatever the file is called. */
+async function ofCheckpoint(file: string, { weights, scale, keyMap }: InputOptions, warn: (warning: Problem) => void): Promise<OpenedInput> {
+  const model: OpenedCheckpoint | OpenedWeights = weights === undefined ? await openWeights(file, { keyMap }) : await openCheckpoint(file);
+  try {
+    const { checkpoint } = model;
+    const source = yamlOf(checkpoint);
+    for (const remark of checkpoint.model.remarks ?? []) warn(new Problem('bad-weights', remark));
+    const settings = settingsOf(scale ?? checkpoint.model.scale, checkpoint);
+    if (weights === undefined) return { source, settings, weights: model as OpenedWeights, close: () => model.close() };
+    const others = await openWeights(weights, { keyMap, yields: true });
+    return { source, settings, weights: others, close: () => (model.close(), others.close()) };
+  } catch (error) {
+    model.close();
+    throw error;
+  }
+}
+
+function settingsOf(scale: string | undefined, checkpoint: Checkpoint | undefined): OpenedInput['settings'] {
+  const { scale: known, names } = checkpoint?.model ?? {};
+  const fallback = { ...(known === undefined ? {} : { scale: known }), ...(names ? { names } : {}) };
+  return { ...(scale === undefined ? {} : { scale }), fallback };
+}
+
+/** In the file, named by its metadata, or beside it under its name. */
+function yamlOf({ name, holds, model: { yaml } }: Checkpoint): Source {
+  if (yaml && 'text' in yaml) return { file: name, text: yaml.text };
+  if (yaml) return readModel(exists(join(dirname(name), yaml.path)) ? join(dirname(name), yaml.path) : yaml.path, undefined).source;
+  const beside = ['.yaml', '.yml'].map((extension) => name.replace(/\.[^./\\]*$/, extension)).find((path) => exists(path));
+  if (beside !== undefined) return readModel(beside, undefined).source;
+  throw new Problem('bad-weights', `${name} does not tell what its model is: it holds a ${holds} without a yaml`, { help: `Give the yaml that it was trained with: yolonnx compile model.yaml --weights ${name}` });
+}

@@ -1,0 +1,180 @@
+/** Zip files as sources of bytes: yauzl reads the directory, entries are read by ranges. */
+import { crc32, inflateRawSync } from 'node:zlib';
+import type { Entry } from 'yauzl';
+import { Problem } from '../errors.js';
+import type { ByteSource } from '../io.js';
+import type { Archive } from '../weights/torch/read.js';
+
+const MAX_ENTRIES = 200_000;
+/** A compressed entry is unpacked in memory, one at a time; torch.save compresses nothing. */
+const MAX_UNPACKED = 48 * 2 ** 20;
+const STORED = 0;
+const DEFLATED = 8;
+
+const damaged = (name: string, what: string): Problem => new Problem('bad-weights', `${name} is a damaged zip file: ${what}`, { help: 'Download or copy the file again.' });
+
+/** Reads the directory and checks it; entries are read when asked for. Throws Problem('bad-weights'). */
+export async function openZip(source: ByteSource): Promise<Archive> {
+  const entries = await directory(source);
+  checkOverlaps(source.name, entries);
+  const unpacked = new Unpacked();
+  const archive = new Map<string, ZipEntry>();
+  for (const entry of entries) {
+    if (entry.fileName.endsWith('/')) continue;
+    if (archive.has(entry.fileName)) throw damaged(source.name, `it has two entries ${JSON.stringify(entry.fileName.slice(0, 100))}`);
+    archive.set(entry.fileName, new ZipEntry(source, entry, unpacked));
+  }
+  // PyTorch can be told to leave checksums out: then those of all entries are wrong, the shortest too.
+  const short = [...archive.values()].filter(({ size }) => size > 0 && size <= 64).slice(0, 4);
+  if (short.length >= 2 && short.every((entry) => !entry.matches())) for (const entry of archive.values()) entry.trust();
+  return archive;
+}
+
+async function directory(source: ByteSource): Promise<Entry[]> {
+  const { default: yauzl } = await import('yauzl');
+  class Reader extends yauzl.RandomAccessReader {
+    // The stream that yauzl would make for each of thousands of small reads is spared.
+    override read(buffer: Buffer, offset: number, length: number, position: number, done: (error: Error | null) => void): void {
+      try {
+        if (position + length > source.size) throw new Error('it is cut off');
+        source.read(buffer.subarray(offset, offset + length), position);
+        process.nextTick(done, null);
+      } catch (error) {
+        process.nextTick(done, error as Error);
+      }
+    }
+  }
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => reject(error instanceof Problem ? error : damaged(source.name, plainly(error)));
+    yauzl.fromRandomAccessReader(new Reader(), source.size, { strictFileNames: true }, (error, zip) => {
+      if (error) return fail(error);
+      const entries: Entry[] = [];
+      if (zip.entryCount > MAX_ENTRIES || zip.entryCount * 46 > source.size) return fail(new Error(`it would have ${zip.entryCount} entries`));
+      zip.on('entry', (entry: Entry) => entries.push(entry));
+      zip.on('end', () => resolve(entries));
+      zip.on('error', fail);
+    });
+  });
+}
+
+/** yauzl's reasons, without the names and numbers that a file may put there. */
+const plainly = (error: unknown): string => (error instanceof Error ? error.message.replace(/[^\x20-\x7e]/g, '?').slice(0, 160) : 'its directory cannot be read');
+
+/** Entries that share bytes are how a small file claims to be large. */
+function checkOverlaps(name: string, entries: readonly Entry[]): void {
+  const sorted = [...entries].sort((a, b) => a.relativeOffsetOfLocalHeader - b.relativeOffsetOfLocalHeader);
+  sorted.forEach((entry, i) => {
+    const next = sorted[i + 1];
+    if (next && entry.relativeOffsetOfLocalHeader + LOCAL_HEADER + entry.compressedSize > next.relativeOffsetOfLocalHeader) throw damaged(name, 'its entries overlap');
+  });
+}
+
+/** The entry that was unpacked last. */
+class Unpacked {
+  entry: ZipEntry | undefined;
+  bytes = new Uint8Array(0);
+}
+
+const LOCAL_HEADER = 30;
+const CHUNK = 1 << 20;
+
+/** One file of the zip. Its checksum is held against its bytes as they pass, and at once where they are not read in order. */
+class ZipEntry implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  private start: number | undefined;
+  private checked = false;
+  private passed = 0;
+  private sum = 0;
+
+  constructor(
+    private readonly source: ByteSource,
+    private readonly entry: Entry,
+    private readonly unpacked: Unpacked,
+  ) {
+    this.name = source.name;
+    this.size = entry.uncompressedSize;
+  }
+
+  read(into: Uint8Array, at: number): void {
+    if (at + into.length > this.size) throw this.fault('is read beyond its end');
+    if (!this.checked && at !== this.passed) this.checkAll();
+    this.readRaw(into, at);
+    if (this.checked) return;
+    this.sum = crc32(into, this.sum);
+    this.passed += into.length;
+    if (this.passed === this.size) this.compare();
+  }
+
+  /** Takes the bytes without a checksum. */
+  trust(): void {
+    this.checked = true;
+  }
+
+  matches(): boolean {
+    const bytes = new Uint8Array(this.size);
+    this.readRaw(bytes, 0);
+    return crc32(bytes) === this.entry.crc32;
+  }
+
+  private checkAll(): void {
+    this.sum = 0;
+    const chunk = new Uint8Array(Math.min(CHUNK, this.size));
+    for (let at = 0; at < this.size; at += chunk.length) {
+      const part = chunk.subarray(0, this.size - at);
+      this.readRaw(part, at);
+      this.sum = crc32(part, this.sum);
+    }
+    this.compare();
+  }
+
+  private compare(): void {
+    if (this.sum !== this.entry.crc32) throw this.fault('does not have the checksum that the zip’s directory gives');
+    this.checked = true;
+  }
+
+  private readRaw(into: Uint8Array, at: number): void {
+    if (this.entry.compressionMethod === STORED) this.source.read(into, this.dataStart() + at);
+    else into.set(this.unpack().subarray(at, at + into.length));
+  }
+
+  /** Behind the local header, whose name and extra field have lengths of their own. */
+  private dataStart(): number {
+    if (this.start !== undefined) return this.start;
+    const { relativeOffsetOfLocalHeader: at, fileNameRaw, compressedSize } = this.entry;
+    if (at + LOCAL_HEADER > this.source.size) throw this.fault('lies outside the file');
+    const header = new Uint8Array(LOCAL_HEADER);
+    this.source.read(header, at);
+    const view = new DataView(header.buffer);
+    const nameLength = view.getUint16(26, true);
+    const start = at + LOCAL_HEADER + nameLength + view.getUint16(28, true);
+    if (view.getUint32(0, true) !== 0x04034b50 || nameLength !== fileNameRaw.length) throw this.fault('is not where the directory says');
+    if (start + compressedSize > this.source.size) throw this.fault('lies outside the file');
+    const name = new Uint8Array(nameLength);
+    this.source.read(name, at + LOCAL_HEADER);
+    if (Buffer.compare(name, fileNameRaw) !== 0) throw this.fault('has another name where it lies');
+    return (this.start = start);
+  }
+
+  private unpack(): Uint8Array {
+    const { entry, unpacked } = this;
+    if (unpacked.entry === this) return unpacked.bytes;
+    if (entry.compressionMethod !== DEFLATED || entry.isEncrypted()) throw this.fault('is packed or encrypted in a way that is not read');
+    if (entry.uncompressedSize > MAX_UNPACKED || entry.compressedSize > MAX_UNPACKED) throw this.fault(`is compressed and ${entry.uncompressedSize} bytes long; at most ${MAX_UNPACKED} are unpacked`);
+    const packed = new Uint8Array(entry.compressedSize);
+    this.source.read(packed, this.dataStart());
+    unpacked.entry = undefined;
+    try {
+      unpacked.bytes = inflateRawSync(packed, { maxOutputLength: Math.max(1, this.size) });
+    } catch (error) {
+      throw this.fault('cannot be unpacked', error);
+    }
+    if (unpacked.bytes.length !== this.size) throw this.fault('is not as long as the directory says');
+    unpacked.entry = this;
+    return unpacked.bytes;
+  }
+
+  private fault(what: string, cause?: unknown): Problem {
+    return new Problem('bad-weights', `${this.name} is a damaged zip file: ${JSON.stringify(this.entry.fileName.slice(0, 100))} ${what}`, { help: 'Download or copy the file again.', cause });
+  }
+}

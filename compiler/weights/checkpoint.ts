@@ -1,0 +1,76 @@
+/** What a weights file holds, whatever its format: tensors by state_dict key, and what it says of its model. */
+import { Problem } from '../errors.js';
+import type { KeyMap } from './key-map.js';
+import type { ModuleFacts } from './source.js';
+import type { StateDict, StoredTensor } from './state-dict.js';
+import type { Plain } from './torch/plain.js';
+
+export interface Checkpoint extends StateDict {
+  /** `zip` and `legacy` are torch.save's. */
+  readonly container: 'zip' | 'legacy' | 'safetensors';
+  /** Such as `model object under ema`. */
+  readonly holds: string;
+  /** What the file says of its model; empty where it is a plain state_dict. */
+  readonly model: ModelFacts;
+  /** Pickled nn.Modules by path; empty where there are none. */
+  readonly modules: ReadonlyMap<string, ModuleFacts>;
+  /** Whatever else a trainer writes: date, epoch, version, arguments. */
+  readonly info: Readonly<Record<string, Plain>>;
+  /** Classes that are neither PyTorch's nor Python's. None was loaded. */
+  readonly classes: readonly string[];
+}
+
+export interface ModelFacts {
+  /** The class of the model object. */
+  readonly class?: string;
+  readonly task?: string;
+  readonly scale?: string;
+  readonly names?: readonly string[];
+  readonly nc?: number;
+  readonly stride?: readonly number[];
+  readonly kptShape?: readonly number[];
+  readonly regMax?: number;
+  /** [levels][2 · anchors], in pixels: the head's own, which autoanchor may have changed. */
+  readonly anchors?: readonly (readonly number[])[];
+  /** The model's yaml: its text, or a path to it. */
+  readonly yaml?: { readonly text: string } | { readonly path: string };
+  /** Where the pickled yaml and the layers disagreed, and which was believed. */
+  readonly remarks?: readonly string[];
+}
+
+/**
+ * Keys without what wrappers put in front (`module.` of DataParallel, `_orig_mod.` of torch.compile, `model.` of the YOLO
+ * class), so that those of a model begin with `model.<index>.`; an inner Sequential's keys get that `model.`.
+ */
+export function prefixOf(keys: Iterable<string>): { readonly strip: string; readonly add: string } {
+  const all = [...keys];
+  let strip = '';
+  const shared = (prefix: string): boolean => all.length > 0 && all.every((key) => key.startsWith(strip + prefix));
+  while (shared('module.') || shared('_orig_mod.')) strip += shared('module.') ? 'module.' : '_orig_mod.';
+  const inner = /^(.*?)model\.\d+\./.exec(all[0]?.slice(strip.length) ?? '')?.[1] ?? '';
+  if (inner !== '' && shared(inner)) strip += inner;
+  return { strip, add: all.length > 0 && all.every((key) => /^\d+\./.test(key.slice(strip.length))) ? 'model.' : '' };
+}
+
+/** The entries under their keys without wrappers. */
+export function renamed<T>(entries: ReadonlyMap<string, T>, { strip, add }: ReturnType<typeof prefixOf>): ReadonlyMap<string, T> {
+  if (strip === '' && add === '') return entries;
+  return new Map([...entries].flatMap(([key, value]) => (key.startsWith(strip) ? [[add + key.slice(strip.length), value] as const] : [])));
+}
+
+/** The checkpoint with its tensors and modules under other names. Throws Problem('bad-option') where two would share one. */
+export function mapKeys(checkpoint: Checkpoint, map: KeyMap): Checkpoint {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [key, tensor] of checkpoint.tensors) {
+    const name = map(key);
+    if (name === undefined) continue;
+    if (tensors.has(name)) throw new Problem('bad-option', `the key map gives two tensors of ${checkpoint.name} the name ${name}`, { help: `One of them is ${key}. Make the patterns narrower.` });
+    tensors.set(name, tensor);
+  }
+  const modules = [...checkpoint.modules].map(([path, module]) => {
+    // A rule for what lies in a module names the module with a dot: `model.9.fc.*`.
+    const inside = map(`${path}.`);
+    return [inside?.endsWith('.') ? inside.slice(0, -1) : path, module] as const;
+  });
+  return { ...checkpoint, tensors, modules: new Map(modules) };
+}

@@ -1,0 +1,85 @@
+/** Reads a file from front to back through one small window. */
+import type { ByteSource } from '../../io.js';
+
+const WINDOW = 1 << 16;
+
+export class ByteStream {
+  private window = new Uint8Array(0);
+  private windowAt = 0;
+  private readonly text = new TextDecoder();
+
+  /** `onEnd` throws: the file ends before what it announces. */
+  constructor(
+    private readonly source: ByteSource,
+    private readonly onEnd: (needed: number) => never,
+    /** Offset of the next byte. */
+    public at = 0,
+  ) {}
+
+  get left(): number {
+    return this.source.size - this.at;
+  }
+
+  byte(): number {
+    const inWindow = this.at - this.windowAt;
+    if (inWindow >= 0 && inWindow < this.window.length) {
+      this.at++;
+      return this.window[inWindow]!;
+    }
+    return this.take(1)[0]!;
+  }
+
+  uint16(): number {
+    const bytes = this.take(2);
+    return bytes[0]! | (bytes[1]! << 8);
+  }
+
+  uint32(): number {
+    return this.int32() >>> 0;
+  }
+
+  int32(): number {
+    const bytes = this.take(4);
+    return bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24);
+  }
+
+  /** A length or count. What no file can have becomes Infinity. */
+  uint64(): number {
+    const low = this.uint32();
+    const high = this.uint32();
+    return high >= 1 << 20 ? Infinity : high * 2 ** 32 + low;
+  }
+
+  float64(): number {
+    const bytes = this.take(8);
+    return new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0);
+  }
+
+  /** The next bytes, valid until the next read. The length is held against the file's before anything is allocated. */
+  take(length: number): Uint8Array {
+    if (!(length <= this.left)) this.onEnd(length);
+    let start = this.at - this.windowAt;
+    if (start < 0 || start + length > this.window.length) {
+      this.window = new Uint8Array(Math.min(Math.max(length, WINDOW), this.left));
+      this.source.read(this.window, this.at);
+      this.windowAt = this.at;
+      start = 0;
+    }
+    this.at += length;
+    return this.window.subarray(start, start + length);
+  }
+
+  string(length: number): string {
+    return this.text.decode(this.take(length));
+  }
+
+  /** Text up to the next newline, which is consumed. */
+  line(most: number): string {
+    let text = '';
+    for (let byte = this.byte(); byte !== 0x0a; byte = this.byte()) {
+      if (text.length >= most) this.onEnd(most);
+      text += String.fromCharCode(byte);
+    }
+    return text.endsWith('\r') ? text.slice(0, -1) : text;
+  }
+}
