@@ -1,4 +1,5 @@
 import type { CompileOptions, CompileResult, Dynamic, Family, Provider } from '../compiler/index.js';
+import { printable } from '../compiler/errors.js';
 import { printJson, sayWarnings, shared, type Command } from './command.js';
 import type { Io } from './io.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
@@ -125,11 +126,24 @@ async function report(result: CompileResult, options: Options, io: Io): Promise<
   } else {
     if (verification) io.err(await (await import('./verify-table.js')).verifyTable(verification));
     const { output, bytes, opset, irVersion, nodes, parameters, seconds } = result;
+    if (result.weights && !options.quiet) io.err(weightsLine(result.weights));
     if (output !== undefined && !options.quiet) {
       io.out(`${output}  ${fileSize(bytes)}  opset ${opset}, IR ${irVersion}  ${nodes} nodes  ${parameters} parameters  ${seconds.toFixed(2)} s`);
     }
   }
   if (verification && verification.failed > 0) io.err(`error: verification failed for ${verification.failed} of ${verification.cases.length} goldens: nothing was written`);
+}
+
+/** Where the weights are from; what PyTorch saves and no graph reads, by its name. */
+function weightsLine({ file, holds, unused }: NonNullable<CompileResult['weights']>): string {
+  const counts = new Map<string, number>();
+  for (const key of unused) {
+    const leaf = key.slice(key.lastIndexOf('.') + 1);
+    counts.set(leaf, (counts.get(leaf) ?? 0) + 1);
+  }
+  const kinds = [...counts].sort(([, a], [, b]) => b - a).map(([leaf, count]) => `${count} ${leaf}`);
+  const shown = kinds.slice(0, 4).join(', ') + (kinds.length > 4 ? ', …' : '');
+  return printable(`weights: ${file}, ${holds}${unused.length === 0 ? '' : `; not read: ${shown}`}`);
 }
 
 async function progressBar(): Promise<{ show(stage: string, done: number, total: number): void; stop(): void }> {

@@ -9,9 +9,10 @@ import { modulesCommand } from './modules.js';
 import { showCommand } from './show.js';
 import { summaryCommand } from './summary.js';
 import { verifyCommand } from './verify.js';
+import { weightsCommand } from './weights.js';
 
 /** Commands of different options; each is only run with what yargs made of its own. */
-const commands = [compileCommand, verifyCommand, summaryCommand, modulesCommand, showCommand, doctorCommand] as unknown as readonly Command<unknown>[];
+const commands = [compileCommand, verifyCommand, summaryCommand, weightsCommand, modulesCommand, showCommand, doctorCommand] as unknown as readonly Command<unknown>[];
 
 const io: Io = {
   out: (text) => void process.stdout.write(`${text}\n`),
@@ -34,7 +35,7 @@ function joinImageSize(words: readonly string[]): string[] {
 function parser(words: readonly string[], done: (code: number) => void): Argv {
   let argv = yargs(joinImageSize(words))
     .scriptName('yolonnx')
-    .usage('$0 <command>\n\nCompiles YOLO yaml files, attention modules included, to verified ONNX.')
+    .usage('$0 <command>\n\nCompiles YOLO yaml files and trained checkpoints, attention modules included, to verified ONNX.')
     .parserConfiguration({ 'duplicate-arguments-array': true, 'strip-aliased': true, 'strip-dashed': true, 'parse-numbers': false })
     .strict()
     .recommendCommands()

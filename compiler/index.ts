@@ -6,6 +6,7 @@ export { compile, type CompileOptions, type CompileResult, type ModuleRequest, t
 export { verify, type VerifyFilesOptions } from './node/verify.js';
 export { summarize, type Summary, type SummaryOptions } from './node/summarize.js';
 export { Problem, errorCodes, formatProblem, type ErrorCode, type Place, type Source } from './errors.js';
+export { listWeights, type WeightsListing, type WeightsOptions } from './node/list-weights.js';
 export { listModules, type ModuleEntry } from './node/modules.js';
 export type { Dynamic } from './compile.js';
 export type { CustomOps } from '../passes/pass.js';

@@ -1,7 +1,7 @@
 /** `compile`: a yaml or one module → an ONNX file, or its bytes. */
 import { createHash } from 'node:crypto';
 import { customOpsOf, gflopsOf, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
-import { Problem, formatProblem, type Source } from '../errors.js';
+import { Problem, formatProblem } from '../errors.js';
 import { show } from '../ir/extent.js';
 import type { ByteSink } from '../io.js';
 import type { Provider } from '../runner.js';

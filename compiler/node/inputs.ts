@@ -68,7 +68,15 @@ async function ofCheckpoint(file: string, { weights, scale, keyMap }: InputOptio
     const settings = settingsOf(scale ?? checkpoint.model.scale, checkpoint);
     if (weights === undefined) return { source, settings, weights: model as OpenedWeights, close: () => model.close() };
     const others = await openWeights(weights, { keyMap, yields: true });
-    return { source, settings, weights: others, close: () => (model.close(), others.close()) };
+    return {
+      source,
+      settings,
+      weights: others,
+      close() {
+        model.close();
+        others.close();
+      },
+    };
   } catch (error) {
     model.close();
     throw error;

@@ -40,7 +40,7 @@ async function directory(source: ByteSource): Promise<Entry[]> {
         source.read(buffer.subarray(offset, offset + length), position);
         process.nextTick(done, null);
       } catch (error) {
-        process.nextTick(done, error as Error);
+        process.nextTick(done, error);
       }
     }
   }

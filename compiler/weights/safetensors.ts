@@ -9,7 +9,7 @@ import { Problem } from '../errors.js';
 import type { ByteSource } from '../io.js';
 import { bytesAt, floatReader, isDType, itemSize } from './dtypes.js';
 import { prefixOf, renamed, type Checkpoint, type ModelFacts } from './checkpoint.js';
-import type { WeightSource } from './source.js';
+import type { ModuleFacts, WeightSource } from './source.js';
 import { stateDictWeights, type StoredTensor } from './state-dict.js';
 
 /** The format's own limit. */
@@ -66,7 +66,7 @@ export function safetensorsWeights(source: ByteSource, { prefix = '' }: Safetens
 export function checkpointOfSafetensors(source: ByteSource): Checkpoint {
   const { name, metadata, tensors } = openSafetensors(source);
   if (tensors.size === 0) throw new Problem('bad-weights', `${name} has no tensors`);
-  const text = (key: string): string | undefined => metadata.get(key) || undefined;
+  const text = (key: string): string | undefined => (metadata.get(key) === '' ? undefined : metadata.get(key));
   const yaml = text('yaml');
   const path = yaml !== undefined && /^[^\n]*\.ya?ml$/i.test(yaml) ? yaml : text('yaml_file');
   const facts: { -readonly [K in keyof ModelFacts]: ModelFacts[K] | undefined } = {
@@ -82,11 +82,25 @@ export function checkpointOfSafetensors(source: ByteSource): Checkpoint {
     container: 'safetensors',
     holds: 'state_dict',
     tensors: renamed(tensors, prefixOf(tensors.keys())),
-    modules: new Map(),
+    modules: modulesIn(name, jsonIn(text('modules'))),
     model: Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)),
-    info: Object.fromEntries([...metadata].filter(([key]) => !(key in facts))),
+    info: Object.fromEntries([...metadata].filter(([key]) => !SAID.has(key))),
     classes: [],
   };
+}
+
+/** Metadata that is part of the model's facts. */
+const SAID: ReadonlySet<string> = new Set(['format', 'yaml', 'yaml_file', 'scale', 'task', 'names', 'stride', 'kpt_shape', 'modules']);
+
+/** Attributes of layers, as write-safetensors.ts keeps them of a model object: path → [class, attributes]. */
+function modulesIn(file: string, value: unknown): ReadonlyMap<string, ModuleFacts> {
+  const modules = new Map<string, ModuleFacts>();
+  for (const [path, entry] of isFields(value) ? Object.entries(value) : []) {
+    if (!Array.isArray(entry) || typeof entry[0] !== 'string' || !isFields(entry[1])) continue;
+    const attributes = new Map(Object.entries(entry[1]));
+    modules.set(path, { file, path: entry[0], attribute: (name) => attributes.get(name) });
+  }
+  return modules;
 }
 
 function jsonIn(text: string | undefined): unknown {

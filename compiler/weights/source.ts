@@ -39,3 +39,6 @@ export interface ModuleFacts {
 
 /** The last part of the class's path: `SiLU`. */
 export const className = ({ path }: Pick<ModuleFacts, 'path'>): string => path.slice(path.lastIndexOf('.') + 1);
+
+/** The attributes that the compiler asks modules for. */
+export const STATED = ['eps', 'stride', 'padding', 'padding_mode', 'dilation', 'groups', 'kernel_size', 'negative_slope', 'alpha', 'approximate'] as const;

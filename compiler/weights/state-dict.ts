@@ -35,6 +35,7 @@ export interface StateDictOptions {
  * one-to-one branches of heads that are trained with `end2end`.
  */
 const UNREAD = /(^|\.)(num_batches_tracked|anchors|anchor_grid|grid|strides?|total_ops|total_params)$|\.one2one_\w+\./;
+const LAYER = /^model\.\d+\./;
 
 /** Serves parameters from a state_dict; what is missing or wrongly shaped is collected until `finish`. */
 export function stateDictWeights({ name, tensors, modules }: StateDict, { yields = false }: StateDictOptions = {}): WeightSource {
@@ -58,7 +59,9 @@ export function stateDictWeights({ name, tensors, modules }: StateDict, { yields
     ...(modules && modules.size > 0 ? { module: (path: string): ModuleFacts | undefined => modules.get(path) } : {}),
     finish(layerOf = () => undefined) {
       const left = [...tensors].filter(([key]) => !asked.has(key));
-      const spare = left.filter(([key, { read }]) => read && !UNREAD.test(key)).map(([key]) => key);
+      // A model object runs its layers alone: what stands beside them (a loss, an auxiliary head) is for training.
+      const beside = (key: string): boolean => modules?.has('model') === true && !LAYER.test(key);
+      const spare = left.filter(([key, { read }]) => read && !UNREAD.test(key) && !beside(key)).map(([key]) => key);
       if (missing.length + unfit.length + spare.length > 0) throw misfit({ name, missing, unfit, spare, asked: asked.size, tensors, modules, layerOf });
       const one2one = left.filter(([key]) => key.includes('.one2one_')).length;
       return {
@@ -108,7 +111,7 @@ function shown(lines: readonly (() => string)[]): string[] {
 function where(key: string, { layerOf, modules }: Misfit): string {
   const layer = layerOf(key);
   const facts = modules?.get(/^model\.\d+/.exec(key)?.[0] ?? '');
-  const parts = [layer, facts && (layer === undefined || !layer.endsWith(` ${className(facts)}`)) ? `${facts.path} in the file` : undefined].filter((part) => part !== undefined);
+  const parts = [layer, facts && (!layer?.endsWith(` ${className(facts)}`)) ? `${facts.path} in the file` : undefined].filter((part) => part !== undefined);
   return parts.length === 0 ? '' : ` (${parts.join('; ')})`;
 }
 

@@ -355,7 +355,7 @@ class Machine {
     if (known) return known;
     this.spend(COST.record + 2 * path.length);
     if (isHarmful(module, name)) {
-      this.fail(`it names ${printable(`${module}.${name}`)}, which has no place in a model and runs code when Python opens the file`, 'Nothing was run. Do not open this file with PyTorch; get the weights from a source that you trust.');
+      this.fail(`it names ${quoted(`${module}.${name}`)}, which has no place in a model and runs code when Python opens the file`, 'Nothing was run. Do not open this file with PyTorch; get the weights from a source that you trust.');
     }
     const global = new Global(module, name);
     this.globals.set(path, global);
@@ -392,7 +392,7 @@ function merged(before: unknown, state: unknown): unknown {
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
 
 /** A name of a file as it can be shown. */
-export const printable = (text: string): string => JSON.stringify(text.slice(0, 100)).slice(1, -1);
+export const quoted = (text: string): string => JSON.stringify(text.slice(0, 100)).slice(1, -1);
 
 const OP = {
   MARK: 0x28, STOP: 0x2e, POP: 0x30, POP_MARK: 0x31, DUP: 0x32, FLOAT: 0x46, INT: 0x49, BININT: 0x4a, BININT1: 0x4b, LONG: 0x4c, BININT2: 0x4d, NONE: 0x4e,

@@ -2,7 +2,7 @@
 import { Problem } from '../../errors.js';
 import { prefixOf, renamed, type Checkpoint, type ModelFacts } from '../checkpoint.js';
 import { Dict, Inert, field } from '../pickle/values.js';
-import { printable } from '../pickle/machine.js';
+import { quoted } from '../pickle/machine.js';
 import type { ModuleFacts } from '../source.js';
 import type { StoredTensor } from '../state-dict.js';
 import { isModule, modulesOf, unwrapped } from './modules.js';
@@ -23,13 +23,13 @@ export function checkpointOf(name: string, { root, container, classes }: TorchFi
   };
   const found = contents(root, 0);
   const first = found[0] ?? fail(whatItIs(root));
-  const { tensors, modules } = isModule(first.value) ? modulesOf(first.value, fail) : { tensors: tensorsOf(first.value as Dict), modules: new Map<string, Inert>() };
+  const { tensors, modules } = isModule(first.value) ? modulesOf(first.value, fail) : { tensors: tensorsOf(first.value), modules: new Map<string, Inert>() };
   if (tensors.size === 0) fail('its model has no tensors');
   // Averaged weights may be a state_dict beside the model object, which then tells the rest.
   const described = isModule(first.value) ? first.value : found.find(({ value }) => isModule(value))?.value;
   const facts = described === undefined || isModule(first.value) ? modules : modulesOf(described as Inert, fail).modules;
   const prefix = prefixOf(tensors.keys());
-  const named = renamed(new Map([...facts].filter(([path]) => path !== '')), prefixOf([...facts.keys()].filter((path) => /\d$/.test(path)).map((path) => `${path}.`)));
+  const named = withoutWrappers(facts);
   return {
     name,
     container,
@@ -40,6 +40,12 @@ export function checkpointOf(name: string, { root, container, classes }: TorchFi
     info: infoOf(root),
     classes,
   };
+}
+
+/** Modules by the path that their tensors have in the model; the wrappers themselves are left out. */
+function withoutWrappers(modules: ReadonlyMap<string, Inert>): ReadonlyMap<string, Inert> {
+  const layers = [...modules.keys()].filter((path) => /\.\d+$/.test(path));
+  return renamed(new Map([...modules].filter(([path]) => path !== '')), prefixOf(layers.map((path) => `${path}.`)));
 }
 
 interface Found {
@@ -67,9 +73,9 @@ function tensorsOf(dict: Dict): Map<string, Tensor> {
 function whatItIs(root: unknown): string {
   if (root instanceof Dict) {
     const keys = [...root].map(([key]) => key).filter((key) => typeof key === 'string');
-    return keys.length === 0 ? 'it is an empty dict' : `it is a dict of ${keys.slice(0, 8).map(printable).join(', ')}`;
+    return keys.length === 0 ? 'it is an empty dict' : `it is a dict of ${keys.slice(0, 8).map(quoted).join(', ')}`;
   }
-  if (root instanceof Inert) return `it is an object of ${root.path === undefined ? 'an unknown class' : printable(root.path)}`;
+  if (root instanceof Inert) return `it is an object of ${root.path === undefined ? 'an unknown class' : quoted(root.path)}`;
   if (root instanceof Tensor) return 'it is one tensor';
   return `it is ${Array.isArray(root) ? 'a list' : root === null ? 'None' : `a ${typeof root}`}`;
 }
@@ -84,7 +90,7 @@ function modelObject(modules: ReadonlyMap<string, Inert>): Inert | undefined {
 const MAX_NUMBERS = 4096;
 
 function factsOf(file: string, module: Inert): ModuleFacts {
-  return { file, path: printable(module.path ?? 'an unknown class'), attribute: (name) => valueOf(field(module, name)) };
+  return { file, path: quoted(module.path ?? 'an unknown class'), attribute: (name) => valueOf(field(module, name)) };
 }
 
 const valueOf = (value: unknown): unknown => (value instanceof Tensor ? numbersOf(value) : plain(value));
@@ -124,7 +130,7 @@ function modelFacts(file: string, model: Inert | undefined, modules: ReadonlyMap
 /** What the head knows better than the yaml that it was once made from. */
 function correctionsOf(yaml: Readonly<Record<string, Plain>>, { nc, regMax, kptShape, anchors }: { readonly [K in keyof ModelFacts]: ModelFacts[K] | undefined }): Record<string, Plain> {
   const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-  const shapeOf = (value: unknown): unknown => (Array.isArray(value) ? value.map((level) => (Array.isArray(level) ? level.length : level)) : value);
+  const shapeOf = (value: unknown): unknown => (Array.isArray(value) ? value.map((level) => (Array.isArray(level) ? level.length : (level as unknown))) : value);
   const corrections: [string, Plain][] = [];
   if (nc !== undefined && yaml.nc !== nc) corrections.push(['nc', nc]);
   if (regMax !== undefined && (yaml.reg_max ?? 16) !== regMax) corrections.push(['reg_max', regMax]);

@@ -50,7 +50,7 @@ function entries(dict: Dict, depth: number, budget: { left: number }): Plain | u
 /** `pathlib.PosixPath('a', 'b')`, `argparse.Namespace`, Ultralytics' IterableSimpleNamespace. */
 function object(value: Inert, depth: number, budget: { left: number }): Plain | undefined {
   if (value.path !== undefined && /^pathlib\.\w*Path$/.test(value.path) && Array.isArray(value.args)) return value.args.map(String).join('/').replace(/^\/\//, '/');
-  if (value.path !== undefined && /Namespace$/.test(value.path) && value.attributes) return entries(value.attributes, depth, budget);
+  if (value.path !== undefined && value.path.endsWith("Namespace") && value.attributes) return entries(value.attributes, depth, budget);
   return undefined;
 }
 

@@ -4,7 +4,7 @@
  */
 import { Problem } from '../../errors.js';
 import type { ByteSource } from '../../io.js';
-import { printable, readPickle, type PickleHooks } from '../pickle/machine.js';
+import { quoted, readPickle, type PickleHooks } from '../pickle/machine.js';
 import { ByteStream } from '../pickle/stream.js';
 import { Global, Inert, field } from '../pickle/values.js';
 import { callValue } from './calls.js';
@@ -30,7 +30,7 @@ const damaged = (name: string, what: string, help = AGAIN): Problem => new Probl
 export function readTorchZip(name: string, archive: Archive): TorchFile {
   const roots = [...archive.keys()].filter((entry) => /^[^/]+\/data\.pkl$/.test(entry));
   if (roots.length === 0) throw damaged(name, 'it is a zip file without data.pkl', 'Give the .pt file that the trainer wrote.');
-  if (roots.length > 1) throw damaged(name, `it has ${roots.length} models: ${roots.slice(0, 3).map(printable).join(', ')}`);
+  if (roots.length > 1) throw damaged(name, `it has ${roots.length} models: ${roots.slice(0, 3).map(quoted).join(', ')}`);
   const folder = roots[0]!.slice(0, -'data.pkl'.length);
   if (archive.has(`${folder}constants.pkl`)) {
     throw new Problem('bad-weights', `${name} is a TorchScript archive, not a checkpoint`, { help: 'Give the checkpoint that it was exported from (best.pt).' });
@@ -42,11 +42,11 @@ export function readTorchZip(name: string, archive: Archive): TorchFile {
   const storages = new Map<string, Storage>();
   const hooks = hooksFor(name, names, ({ dtype, key, size, fail }) => {
     const known = storages.get(key);
-    if (known) return known.dtype === dtype && known.size === size ? known : fail(`storage ${printable(key)} is described twice, in two ways`);
+    if (known) return known.dtype === dtype && known.size === size ? known : fail(`storage ${quoted(key)} is described twice, in two ways`);
     const file = archive.get(`${folder}data/${key}`);
-    if (!file) return fail(`there is no storage ${printable(key)}`);
+    if (!file) return fail(`there is no storage ${quoted(key)}`);
     const storage = new Storage(dtype, size);
-    if (storage.bytes > file.size) fail(`storage ${printable(key)} would have ${storage.bytes} bytes, it has ${file.size}`);
+    if (storage.bytes > file.size) fail(`storage ${quoted(key)} would have ${storage.bytes} bytes, it has ${file.size}`);
     storage.place = { source: file, at: 0 };
     storages.set(key, storage);
     return storage;
@@ -65,9 +65,9 @@ export function readTorchLegacy(source: ByteSource): TorchFile {
   const storages = new Map<string, Storage>();
   const hooks = hooksFor(name, names, ({ dtype, key, size, fail }) => {
     const known = storages.get(key);
-    if (known) return known.dtype === dtype && known.size === size ? known : fail(`storage ${printable(key)} is described twice, in two ways`);
+    if (known) return known.dtype === dtype && known.size === size ? known : fail(`storage ${quoted(key)} is described twice, in two ways`);
     const storage = new Storage(dtype, size);
-    if (storage.bytes > source.size) fail(`storage ${printable(key)} would have ${storage.bytes} bytes, the file has ${source.size}`);
+    if (storage.bytes > source.size) fail(`storage ${quoted(key)} would have ${storage.bytes} bytes, the file has ${source.size}`);
     storages.set(key, storage);
     return storage;
   });
@@ -118,7 +118,7 @@ function hooksFor(name: string, names: Names, storageOf: (id: StorageId) => Stor
       if (kind === 'module' && type instanceof Global) return type;
       if (kind !== 'storage' || !(type instanceof Global)) return fail('a persistent id is not one of PyTorch');
       if (typeof key !== 'string') return fail('the key of a storage is no text');
-      if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return fail(`storage ${printable(key)} has no valid size`);
+      if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return fail(`storage ${quoted(key)} has no valid size`);
       if (view !== undefined && view !== null) return fail('it has views of storages, which PyTorch 0.4 wrote last', 'Load and save it with a recent PyTorch.');
       const dtype = storageType(type.name);
       return dtype === undefined ? new Inert(type, []) : storageOf({ dtype, key, size, fail });
@@ -132,7 +132,7 @@ const COMMON = /^(torch|collections|builtins|__builtin__|_codecs|numpy|copyreg|c
 class Names {
   readonly foreign: string[] = [];
   add(global: Global): void {
-    if (!COMMON.test(global.module)) this.foreign.push(printable(global.path));
+    if (!COMMON.test(global.module)) this.foreign.push(quoted(global.path));
   }
 }
 

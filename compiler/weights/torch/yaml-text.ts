@@ -6,7 +6,7 @@ const MAX_TEXT = 1 << 20;
 
 export function yamlText(file: string, yaml: Readonly<Record<string, Plain>>): string {
   const text = Object.entries(yaml)
-    .map(([key, value]) => `${scalar(key)}: ${block(value)}\n`)
+    .map(([key, value]) => `${scalar(key)}:${block(value)}\n`)
     .join('');
   if (text.length > MAX_TEXT) throw new Problem('too-large', `the yaml in ${file} has ${text.length} characters; at most ${MAX_TEXT} are read`, { help: 'Give the yaml of the model: yolonnx compile model.yaml --weights FILE.' });
   return text;
@@ -18,7 +18,7 @@ function block(value: Plain): string {
   if (isRecord(value) && Object.values(value).some((item) => typeof item === 'object')) {
     return Object.entries(value).map(([key, item]) => `\n  ${scalar(key)}: ${flow(item)}`).join('');
   }
-  return flow(value);
+  return ` ${flow(value)}`;
 }
 
 function flow(value: Plain): string {

@@ -1,0 +1,84 @@
+/** What is in a weights file, and the same as safetensors. */
+import type { Problem } from '../errors.js';
+import type { ModelFacts } from '../weights/checkpoint.js';
+import { itemSize } from '../weights/dtypes.js';
+import type { Plain } from '../weights/torch/plain.js';
+import { writeSafetensors } from '../weights/write-safetensors.js';
+import { atomicFile, fileSource, refuseOverwriting } from './files.js';
+import { openWeights } from './inputs.js';
+
+export interface WeightsOptions {
+  /** A PyTorch checkpoint or a safetensors file. */
+  readonly file: string;
+  /** Rules `old.*=new.*` for the names of tensors. */
+  readonly keyMap?: readonly string[];
+  /** A safetensors file to write, with the model's yaml and names in its metadata. */
+  readonly to?: string;
+  readonly onWarning?: (warning: Problem) => void;
+}
+
+export interface WeightsListing extends Omit<ModelFacts, 'yaml' | 'remarks'> {
+  readonly file: string;
+  readonly bytes: number;
+  /** `zip` and `legacy` are torch.save's forms. */
+  readonly container: 'zip' | 'legacy' | 'safetensors';
+  /** Such as `model object under ema`. */
+  readonly holds: string;
+  /** The text of the model's yaml, or the path that the file names. */
+  readonly yaml?: string;
+  /** What else the trainer wrote: date, epoch, arguments. */
+  readonly info: Readonly<Record<string, Plain>>;
+  /** Classes that are neither PyTorch's nor Python's; none was loaded. */
+  readonly classes: readonly string[];
+  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+  readonly totals: { readonly tensors: number; readonly elements: number; readonly bytes: number; readonly dtypes: Readonly<Record<string, number>> };
+  /** The file that was written. */
+  readonly output?: string;
+}
+
+/** Lists a weights file. Throws Problem('unreadable', 'bad-weights', 'unwritable' or 'bad-option'). */
+export async function listWeights({ file, keyMap, to }: WeightsOptions): Promise<WeightsListing> {
+  if (to !== undefined) refuseOverwriting(to, [file]);
+  const { checkpoint, close } = await openWeights(file, { keyMap });
+  try {
+    const bytes = sizeOf(file);
+    if (to !== undefined) {
+      const target = atomicFile(to);
+      try {
+        writeSafetensors(target, checkpoint, bytes);
+        target.commit();
+      } catch (error) {
+        target.abort();
+        throw error;
+      }
+    }
+    const { container, holds, info, classes, model } = checkpoint;
+    const { yaml, remarks: _, ...facts } = model;
+    const tensors = [...checkpoint.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+    return {
+      file, bytes, container, holds, ...facts,
+      ...(yaml ? { yaml: 'text' in yaml ? yaml.text : yaml.path } : {}),
+      info, classes, tensors, totals: totalsOf(checkpoint.tensors),
+      ...(to === undefined ? {} : { output: to }),
+    };
+  } finally {
+    close();
+  }
+}
+
+function sizeOf(path: string): number {
+  const source = fileSource(path);
+  source.close();
+  return source.size;
+}
+
+function totalsOf(tensors: Awaited<ReturnType<typeof openWeights>>['checkpoint']['tensors']): WeightsListing['totals'] {
+  const dtypes: Record<string, number> = {};
+  const totals = { tensors: tensors.size, elements: 0, bytes: 0 };
+  for (const { dtype, size } of tensors.values()) {
+    dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
+    totals.elements += size;
+    totals.bytes += size * itemSize(dtype);
+  }
+  return { ...totals, dtypes };
+}
