@@ -111,7 +111,6 @@ export function formatProblem(problem: Problem, severity: 'error' | 'warning' = 
 
 /** Texts of files as a terminal may show them: without what would steer it. Newlines and tabs stay. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- these are the characters meant
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
 }
 

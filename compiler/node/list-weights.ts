@@ -17,7 +17,7 @@ export interface WeightsOptions {
   readonly onWarning?: (warning: Problem) => void;
 }
 
-export interface WeightsListing extends Omit<ModelFacts, 'yaml' | 'remarks'> {
+export interface WeightsListing extends Omit<ModelFacts, 'yaml'> {
   readonly file: string;
   readonly bytes: number;
   /** `zip` and `legacy` are torch.save's forms. */
@@ -53,7 +53,7 @@ export async function listWeights({ file, keyMap, to }: WeightsOptions): Promise
       }
     }
     const { container, holds, info, classes, model } = checkpoint;
-    const { yaml, remarks: _, ...facts } = model;
+    const { yaml, ...facts } = model;
     const tensors = [...checkpoint.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
     return {
       file, bytes, container, holds, ...facts,

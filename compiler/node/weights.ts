@@ -1,8 +1,9 @@
 /** Weight files: PyTorch's two forms and safetensors, told apart by their first bytes. */
 import { Problem } from '../errors.js';
+import type { ByteSource } from '../io.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { checkpointOfSafetensors } from '../weights/safetensors.js';
-import { fileSource, type FileSource } from './files.js';
+import { fileSource } from './files.js';
 
 export interface OpenedCheckpoint {
   readonly checkpoint: Checkpoint;
@@ -17,14 +18,15 @@ export const isWeightsFile = (path: string): boolean => /\.(pt|pth|ckpt|bin|safe
 export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
   const file = fileSource(path);
   try {
-    return { checkpoint: await read(file), close: () => file.close() };
+    return { checkpoint: await readCheckpoint(file), close: () => file.close() };
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-async function read(file: FileSource): Promise<Checkpoint> {
+/** Reads what a file holds, without its tensors. Throws Problem('bad-weights'). */
+export async function readCheckpoint(file: ByteSource): Promise<Checkpoint> {
   const start = new Uint8Array(Math.min(16, file.size));
   file.read(start, 0);
   if (start[0] === 0x50 && start[1] === 0x4b) {

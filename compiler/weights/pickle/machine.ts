@@ -87,7 +87,7 @@ class Machine {
       case OP.LONG:
         return this.push(this.decimal(stream.line(MAX_LINE)));
       case OP.FLOAT:
-        return this.push(Number(stream.line(MAX_LINE)));
+        return this.push(this.float(stream.line(MAX_LINE)));
 
       case OP.SHORT_BINUNICODE:
         return this.string(stream.byte());
@@ -163,7 +163,7 @@ class Machine {
         return this.push(this.top());
 
       case OP.PUT:
-        return this.put(Number(stream.line(MAX_LINE)));
+        return this.put(this.index(stream.line(MAX_LINE)));
       case OP.BINPUT:
         return this.put(stream.byte());
       case OP.LONG_BINPUT:
@@ -171,7 +171,7 @@ class Machine {
       case OP.MEMOIZE:
         return this.put(this.memo.size);
       case OP.GET:
-        return this.get(Number(stream.line(MAX_LINE)));
+        return this.get(this.index(stream.line(MAX_LINE)));
       case OP.BINGET:
         return this.get(stream.byte());
       case OP.LONG_BINGET:
@@ -294,6 +294,11 @@ class Machine {
     return this.plain(BigInt(digits.trim().replace(/^\+/, '')));
   }
 
+  private float(line: string): number {
+    const value = UNUSUAL.get(line) ?? (/^[-+.\deE]+$/.test(line) ? Number(line) : NaN);
+    return Number.isNaN(value) && line !== 'nan' ? this.fail('a float is not written as one') : value;
+  }
+
   private plain(value: bigint): number | bigint {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value;
@@ -338,8 +343,11 @@ class Machine {
     else if (!isObject(set)) this.fail('items are added to what is no set');
   }
 
+  private index(line: string): number {
+    return /^\d{1,10}$/.test(line) ? Number(line) : this.fail('a memo index is no number from 0 on');
+  }
+
   private put(index: number): void {
-    if (!Number.isInteger(index) || index < 0) this.fail('a memo index is no number from 0 on');
     this.spend(COST.memo);
     this.memo.set(index, this.top());
   }
@@ -380,6 +388,9 @@ class Machine {
     // Dicts and tensors carry attributes besides: no part of the model.
   }
 }
+
+/** Floats that Python writes as words. */
+const UNUSUAL: ReadonlyMap<string, number> = new Map([['inf', Infinity], ['-inf', -Infinity], ['nan', NaN]]);
 
 /** An object may be given a state twice; what came later counts. */
 function merged(before: unknown, state: unknown): unknown {
