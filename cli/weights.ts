@@ -37,8 +37,8 @@ const CONTAINERS = { zip: 'PyTorch checkpoint', legacy: 'PyTorch checkpoint, leg
 function text(listing: WeightsListing): string {
   const { file, bytes, container, holds, tensors, totals, yaml, output } = listing;
   const facts = factsOf(listing);
-  const wide = Math.max(0, ...facts.map(([name]) => name.length));
-  const columns = Math.max(0, ...tensors.map(({ name }) => name.length));
+  const wide = longest(facts.map(([name]) => name));
+  const columns = Math.min(100, longest(tensors.map(({ name }) => name)));
   const dtypes = Object.entries(totals.dtypes).map(([dtype, count]) => `${count} ${dtype}`).join(', ');
   return printable([
     `${file}  ${fileSize(bytes)}  ${CONTAINERS[container]}, ${holds}`,
@@ -50,6 +50,8 @@ function text(listing: WeightsListing): string {
     ...(output === undefined ? [] : [`written: ${output}`]),
   ].join('\n'));
 }
+
+const longest = (texts: readonly string[]): number => texts.reduce((most, text) => Math.max(most, text.length), 0);
 
 /** Longer values are for --json. */
 const LONGEST = 200;

@@ -109,9 +109,9 @@ export function formatProblem(problem: Problem, severity: 'error' | 'warning' = 
   return printable(lines.join('\n'));
 }
 
-/** Texts of files as a terminal may show them: without what would steer it. Newlines and tabs stay. */
+/** Texts of files as a terminal may show them: without what would steer it or turn its lines round. Newlines and tabs stay. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '\ufffd');
 }
 
 function formatPlace({ source, span, layer }: Place): string[] {

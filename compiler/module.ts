@@ -125,7 +125,7 @@ export function showLiteral(value: unknown): string {
   if (value === true) return 'True';
   if (value === false) return 'False';
   if (Array.isArray(value)) return `[${value.map(showLiteral).join(', ')}]`;
-  return typeof value === 'number' ? String(value) : `'${value as string}'`;
+  return typeof value === 'number' ? String(value) : `'${(value as string).replace(/[\r\n\t]/g, (space) => ({ '\r': '\\r', '\n': '\\n' })[space] ?? '\\t')}'`;
 }
 
 // --- readers ---------------------------------------------------------------------------------------------------

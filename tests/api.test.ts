@@ -165,7 +165,8 @@ describe('options', () => {
     ['an input of no size', { module: { ...se, inputs: [[1, 64, 0, 8]] } }, 'bad-option'],
     ['an input of half a size', { module: { ...se, inputs: [[1, 64, 8, 0.5]] } }, 'bad-option'],
     ['arguments that do not fit', { module: { ...se, args: '[64, -1]' } }, 'bad-argument'],
-    ['weights of PyTorch', { ...small, weights: 'best.pt' }, 'bad-weights'],
+    ['a checkpoint that is not there', { ...small, weights: 'best.pt' }, 'unreadable'],
+    ['a yaml for weights', { ...small, weights: small.model }, 'bad-weights'],
     ['weights that are not there', { ...small, weights: 'nowhere.safetensors' }, 'unreadable'],
     ['a golden that is not there', { module: se, verify: ['nowhere.safetensors'] }, 'unreadable'],
   ])('%s', async (_, options, code) => {
@@ -229,7 +230,7 @@ describe('weights from a safetensors file', () => {
     expect(problem.message).toContain(`${second} is [3], the model needs`);
     expect(readdirSync(folder)).toEqual(['weights.safetensors']);
     writeFileSync(file(), safetensors({ ...tensors, 'model.99.weight': f32([1], [1]) }));
-    expect((await compile({ ...small, weights: file() })).warnings).toEqual([expect.stringContaining('1 tensor that the model does not use: model.99.weight')]);
+    expect((await problemOfAsync(compile({ ...small, weights: file() }))).message).toContain('model.99.weight is not in the model');
   });
 });
 

@@ -46,15 +46,52 @@ async function directory(source: ByteSource): Promise<Entry[]> {
   }
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => reject(error instanceof Problem ? error : damaged(source.name, plainly(error)));
-    yauzl.fromRandomAccessReader(new Reader(), source.size, { strictFileNames: true }, (error, zip) => {
+    yauzl.fromRandomAccessReader(new Reader(), source.size, { strictFileNames: true, lazyEntries: true }, (error, zip) => {
       if (error) return fail(error);
       const entries: Entry[] = [];
-      if (zip.entryCount > MAX_ENTRIES || zip.entryCount * 46 > source.size) return fail(new Error(`it would have ${zip.entryCount} entries`));
-      zip.on('entry', (entry: Entry) => entries.push(entry));
-      zip.on('end', () => resolve(entries));
       zip.on('error', fail);
+      zip.on('end', () => {
+        try {
+          checkEnd(source, entries, zip.comment.length);
+          resolve(entries);
+        } catch (fault) {
+          fail(fault);
+        }
+      });
+      zip.on('entry', (entry: Entry) => {
+        entries.push(entry);
+        zip.readEntry();
+      });
+      if (zip.entryCount > MAX_ENTRIES || zip.entryCount * DIRECTORY_ENTRY > source.size) fail(new Error(`it would have ${zip.entryCount} entries`));
+      else zip.readEntry();
     });
   });
+}
+
+const DIRECTORY_ENTRY = 46;
+const END = 22;
+const LOCATOR = 20;
+const END64 = 56;
+
+/** The directory must be as long as the end record says, and end where that begins: nothing is left out, nothing hidden. */
+function checkEnd(source: ByteSource, entries: readonly Entry[], commentLength: number): void {
+  const read = (at: number, length: number): DataView => {
+    if (!(at >= 0 && at + length <= source.size)) throw damaged(source.name, 'its end record lies outside the file');
+    const bytes = new Uint8Array(length);
+    source.read(bytes, at);
+    return new DataView(bytes.buffer);
+  };
+  const endAt = source.size - END - commentLength;
+  const end = read(endAt, END);
+  let [size, start, next] = [end.getUint32(12, true), end.getUint32(16, true), endAt];
+  if (endAt >= LOCATOR && read(endAt - LOCATOR, LOCATOR).getUint32(0, true) === 0x07064b50) {
+    next = Number(read(endAt - LOCATOR, LOCATOR).getBigUint64(8, true));
+    const end64 = read(next, END64);
+    [size, start] = [Number(end64.getBigUint64(40, true)), Number(end64.getBigUint64(48, true))];
+  }
+  const length = entries.reduce((sum, entry) => sum + DIRECTORY_ENTRY + entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength, 0);
+  if (size !== length || start + size !== next) throw damaged(source.name, 'its directory is not as long as its end record says');
+  if (entries.some(({ fileName }) => /[\u0000-\u001f]/.test(fileName))) throw damaged(source.name, 'an entry has a name with control characters');
 }
 
 /** yauzl's reasons, without the names and numbers that a file may put there. */

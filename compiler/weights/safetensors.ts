@@ -9,6 +9,7 @@ import { Problem } from '../errors.js';
 import type { ByteSource } from '../io.js';
 import { bytesAt, floatReader, isDType, itemSize } from './dtypes.js';
 import { prefixOf, renamed, type Checkpoint, type ModelFacts } from './checkpoint.js';
+import { parseHeader, type Entry, type Header } from './safetensors-header.js';
 import type { ModuleFacts, WeightSource } from './source.js';
 import { stateDictWeights, type StoredTensor } from './state-dict.js';
 
@@ -30,12 +31,8 @@ export function openSafetensors(source: ByteSource, code: 'bad-weights' | 'bad-g
     throw new Problem(code, `${source.name} is not a valid safetensors file: ${what}`, { help: 'Download or export the file again.' });
   };
   const { header, dataAt } = readHeader(source, fail);
-  const metadata = new Map<string, string>();
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') addMetadata(metadata, value, fail);
-    else tensors.set(name, tensorOf(name, value, source, dataAt, fail));
-  }
+  const tensors = new Map([...header.tensors].map(([name, entry]) => [name, tensorOf(name.slice(0, 200), entry, source, dataAt, fail)]));
+  checkCovered(header, source.size - dataAt, fail);
   const readTensor = (name: string): Float32Array => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Problem(code, `${source.name} has no tensor ${name}`);
@@ -44,7 +41,7 @@ export function openSafetensors(source: ByteSource, code: 'bad-weights' | 'bad-g
     tensor.read(values, 0);
     return values;
   };
-  return { name: source.name, metadata, tensors, readTensor };
+  return { name: source.name, metadata: header.metadata, tensors, readTensor };
 }
 
 export interface SafetensorsOptions {
@@ -119,9 +116,7 @@ const namesIn = (value: unknown): readonly string[] | undefined => {
 const numbersIn = (value: unknown): readonly number[] | undefined => (Array.isArray(value) && value.every((item) => typeof item === 'number') ? value : undefined);
 
 type Fail = (what: string) => never;
-type Fields = Record<string, unknown>;
-
-function readHeader(source: ByteSource, fail: Fail): { header: Fields; dataAt: number } {
+function readHeader(source: ByteSource, fail: Fail): { header: Header; dataAt: number } {
   if (source.size < 8) fail(`${source.size} bytes are too few`);
   const head = new Uint8Array(8);
   source.read(head, 0);
@@ -129,62 +124,13 @@ function readHeader(source: ByteSource, fail: Fail): { header: Fields; dataAt: n
   if (length > MAX_HEADER || length > source.size - 8) fail(`its header would be ${length} bytes long`);
   const bytes = new Uint8Array(length);
   source.read(bytes, 8);
-  let text = '';
-  let header: unknown;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    header = JSON.parse(text);
-  } catch {
-    fail('its header is no JSON text');
-  }
-  if (!isFields(header)) return fail('its header is no JSON object');
-  if (countColons(text) !== countKeys(header)) fail('its header names a key twice');
-  return { header, dataAt: 8 + length };
+  return { header: parseHeader(bytes, fail), dataAt: 8 + length };
 }
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Colons outside strings: one for each key as written. JSON.parse keeps only the last of two equal keys. */
-function countColons(text: string): number {
-  let colons = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (inString && c === 0x5c) i++;
-    else if (c === 0x22) inString = !inString;
-    else if (c === 0x3a && !inString) colons++;
-  }
-  return colons;
-}
-
-/** Not recursive: JSON.parse takes texts nested deeper than the stack. */
-function countKeys(root: Fields): number {
-  let keys = 0;
-  const open: object[] = [root];
-  for (let value = open.pop(); value; value = open.pop()) {
-    if (!Array.isArray(value)) keys += Object.keys(value).length;
-    for (const inner of Object.values(value) as unknown[]) if (typeof inner === 'object' && inner !== null) open.push(inner);
-  }
-  return keys;
-}
-
-function addMetadata(metadata: Map<string, string>, value: unknown, fail: Fail): void {
-  if (!isFields(value)) return fail('__metadata__ is no object');
-  for (const [key, text] of Object.entries(value)) {
-    metadata.set(key, typeof text === 'string' ? text : fail(`__metadata__.${key.slice(0, 80)} is no text`));
-  }
-}
-
-function tensorOf(rawName: string, value: unknown, source: ByteSource, dataAt: number, fail: Fail): StoredTensor {
-  const name = rawName.slice(0, 200);
-  if (!isFields(value)) return fail(`${name} is no object`);
-  // JSON.parse makes `__proto__` an own property like any other, so these are the text's own fields.
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (!isDType(dtype)) return fail(`${name} has the unknown dtype ${JSON.stringify(dtype ?? null).slice(0, 80)}`);
-  if (!isSizes(shape) || shape.length > 64) return fail(`${name} has no valid shape`);
-  if (!isSizes(offsets) || offsets.length !== 2) return fail(`${name} has no valid data_offsets`);
+function tensorOf(name: string, { dtype, shape, offsets }: Entry, source: ByteSource, dataAt: number, fail: Fail): StoredTensor {
+  if (!isDType(dtype)) return fail(`${name} has the unknown dtype ${JSON.stringify(dtype).slice(0, 80)}`);
+  if (!areSizes(shape)) fail(`${name} has no valid shape`);
+  if (!areSizes(offsets) || offsets.length !== 2) fail(`${name} has no valid data_offsets`);
   const [start, end] = [offsets[0]!, offsets[1]!];
   const size = shape.reduce((product, extent) => product * extent, 1);
   if (start > end || end > source.size - dataAt) fail(`${name} lies outside the file (bytes ${start} to ${end} of ${source.size - dataAt}); the file may be cut off`);
@@ -193,6 +139,18 @@ function tensorOf(rawName: string, value: unknown, source: ByteSource, dataAt: n
   return { dtype, shape, size, bytes, read: floatReader(dtype, bytes) };
 }
 
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+/** The format allows neither holes nor bytes of two tensors. */
+function checkCovered({ tensors }: Header, size: number, fail: Fail): void {
+  const spans = [...tensors.values()].map(({ offsets }) => offsets).sort(([a = 0, b = 0], [c = 0, d = 0]) => a - c || b - d);
+  let end = 0;
+  for (const [start = 0, next = 0] of spans) {
+    if (start !== end) fail(start < end ? 'two tensors share bytes' : `the bytes from ${end} to ${start} belong to no tensor`);
+    end = next;
+  }
+  if (end !== size) fail(`the bytes from ${end} to ${size} belong to no tensor`);
 }
+
+const areSizes = (values: readonly number[]): boolean => values.every((size) => Number.isSafeInteger(size) && size >= 0);
+
+type Fields = Readonly<Record<string, unknown>>;
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);

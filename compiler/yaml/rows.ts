@@ -45,6 +45,7 @@ function readLayer(context: RowContext, row: Node, index: number): Layer {
   if (module.kind !== 'scalar' || typeof module.value !== 'string' || module.value === '') {
     throw problemAt(context, 'unknown-module', module.span, `the module of layer ${index} must be a name, got ${describe(module)}`, ROW_HELP);
   }
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(module.value)) throw problemAt(context, 'unknown-module', module.span, `the module name of layer ${index} has control characters in it`, ROW_HELP);
   if (module.value.length > 100) throw problemAt(context, 'unknown-module', module.span, `the module name of layer ${index} is too long`, ROW_HELP);
   const { aliases } = context;
   const name = Object.hasOwn(aliases, module.value) ? aliases[module.value]! : module.value;

@@ -76,8 +76,14 @@ function words(text: string): ReadonlySet<string> {
 
 /** Whether a name is one that only an attack has in a checkpoint. Submodules count as their parents. */
 export function isHarmful(module: string, name: string): boolean {
-  // `__builtin__` is the module's name in protocol 2; a dotted name reaches into what the module imports.
-  const whole = `${module === '__builtin__' ? 'builtins' : module}.${name}`.split('.');
+  // `__builtin__` is the module's name in protocol 2.
+  const root = module === '__builtin__' ? 'builtins' : module;
+  const parts = name.split('.');
+  // A dotted name reaches into what the module imports: `path.os.system`.
+  return isListed([...root.split('.'), ...parts]) || parts.some((_, i) => i > 0 && isListed(parts.slice(i)));
+}
+
+function isListed(whole: readonly string[]): boolean {
   for (let length = 1; length < whole.length; length++) {
     const listed = HARMFUL.get(whole.slice(0, length).join('.'));
     if (listed === EVERYTHING || listed?.has(whole[length]!)) return true;

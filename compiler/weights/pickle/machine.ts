@@ -22,7 +22,7 @@ export interface PickleHooks {
 
 /** Bytes of memory, roughly. Honest checkpoints stay under a tenth. */
 const BUDGET = 64 * 2 ** 20;
-const COST = { opcode: 16, list: 64, tuple: 64, dict: 256, entry: 96, item: 8, record: 128, memo: 48, string: 32 } as const;
+const COST = { opcode: 16, list: 64, tuple: 64, dict: 256, entry: 96, item: 8, record: 128, memo: 48, string: 32, bytes: 256 } as const;
 const MAX_LINE = 1 << 16;
 /** Bytes of an integer; Python refuses longer decimal ones too (sys.int_info). */
 const MAX_INTEGER = 2048;
@@ -30,7 +30,32 @@ const HIGHEST_PROTOCOL = 5;
 
 /** Reads one pickle, up to its STOP. */
 export function readPickle(stream: ByteStream, hooks: PickleHooks): unknown {
-  return new Machine(stream, hooks).run();
+  const value = new Machine(stream, hooks).run();
+  checkNesting(value, hooks);
+  return value;
+}
+
+/** Containers in containers; a model's modules nest some fifty deep. */
+const DEEPEST = 1000;
+
+/** Whoever walks the value may then recurse. Not recursive itself, and each value is entered once. */
+function checkNesting(root: unknown, { fail }: PickleHooks): void {
+  const entered = new Set<unknown>();
+  const open: [value: unknown, depth: number][] = [[root, 0]];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [value, depth] = next;
+    if (!isObject(value) || entered.has(value)) continue;
+    entered.add(value);
+    if (depth > DEEPEST) fail(`its values are nested more than ${DEEPEST} deep`);
+    for (const inner of partsOf(value)) open.push([inner, depth + 1]);
+  }
+}
+
+function partsOf(value: unknown): Iterable<unknown> {
+  if (Array.isArray(value)) return value as unknown[];
+  if (value instanceof PySet) return value.items;
+  if (value instanceof Dict) return [...value].flat(1);
+  return value instanceof Inert ? [value.callee, value.args, value.state] : [];
 }
 
 class Machine {
@@ -63,7 +88,7 @@ class Machine {
       case OP.PROTO:
         return this.protocol(stream.byte());
       case OP.FRAME:
-        return void stream.uint64();
+        return this.frame(stream.uint64());
 
       case OP.NONE:
         return this.push(null);
@@ -99,7 +124,7 @@ class Machine {
         return this.line((line) => line);
       // Python 2's strings are text to us, as to torch.load.
       case OP.STRING:
-        return this.line((line) => line.replace(/^(['"])(.*)\1$/s, '$2'));
+        return this.line((line) => /^(['"])(.*)\1$/s.exec(line)?.[2] ?? this.fail('a text has no quotes'));
       case OP.SHORT_BINSTRING:
         return this.string(stream.byte());
       case OP.BINSTRING:
@@ -112,7 +137,7 @@ class Machine {
       case OP.BYTEARRAY8:
         return this.bytes(stream.uint64());
       case OP.READONLY_BUFFER:
-        return;
+        return this.top() instanceof Uint8Array ? undefined : this.fail('a buffer holds no bytes');
 
       case OP.EMPTY_LIST:
         return this.make([], COST.list);
@@ -123,15 +148,15 @@ class Machine {
       case OP.LIST:
         return this.make(this.popMark(), COST.list);
       case OP.EMPTY_TUPLE:
-        return this.make([], COST.tuple);
+        return this.tuple([]);
       case OP.TUPLE:
-        return this.make(this.popMark(), COST.tuple);
+        return this.tuple(this.popMark());
       case OP.TUPLE1:
-        return this.make(this.popLast(1), COST.tuple);
+        return this.tuple(this.popLast(1));
       case OP.TUPLE2:
-        return this.make(this.popLast(2), COST.tuple);
+        return this.tuple(this.popLast(2));
       case OP.TUPLE3:
-        return this.make(this.popLast(3), COST.tuple);
+        return this.tuple(this.popLast(3));
       case OP.EMPTY_DICT:
         return this.make(new Dict(), COST.dict);
       case OP.SETITEM:
@@ -194,7 +219,8 @@ class Machine {
       }
       case OP.NEWOBJ_EX: {
         const [callee, args, keywords] = this.popLast(3);
-        return this.call(callee, keywords instanceof Dict && keywords.size > 0 ? [args, keywords] : args);
+        if (!(keywords instanceof Dict)) return this.fail('a call has keywords that are no dict');
+        return this.call(callee, keywords.size > 0 ? [args, keywords] : args);
       }
       case OP.INST: {
         const callee = this.named(stream.line(MAX_LINE), stream.line(MAX_LINE));
@@ -223,6 +249,11 @@ class Machine {
     }
   }
 
+  /** Frames only tell readers how much to fetch. */
+  private frame(length: number): void {
+    if (!(length <= this.stream.left)) this.fail('it is cut off');
+  }
+
   private protocol(version: number): void {
     if (version > HIGHEST_PROTOCOL) this.fail(`its pickle protocol is ${version}; at most ${HIGHEST_PROTOCOL} is known`);
   }
@@ -244,6 +275,10 @@ class Machine {
   private make(value: unknown, cost: number): void {
     this.spend(cost + (Array.isArray(value) ? value.length * COST.item : 0));
     this.stack.push(value);
+  }
+
+  private tuple(items: unknown[]): void {
+    this.make(Object.freeze(items), COST.tuple);
   }
 
   private floor(): number {
@@ -316,15 +351,15 @@ class Machine {
   }
 
   private bytes(length: number): void {
-    this.spend(COST.string + length);
+    this.spend(COST.bytes + length);
     this.push(this.stream.take(length).slice());
   }
 
   private append(items: readonly unknown[]): void {
     const list = this.top();
     this.spend(items.length * COST.item);
-    if (Array.isArray(list)) for (const item of items) list.push(item);
-    else if (!isObject(list)) this.fail('items are appended to what is no list');
+    if (Array.isArray(list) && !Object.isFrozen(list)) for (const item of items) list.push(item);
+    else if (!(list instanceof Inert)) this.fail('items are appended to what is no list');
     // An object's own append() would be called: the items are no part of any model.
   }
 
@@ -333,14 +368,14 @@ class Machine {
     if (items.length % 2 !== 0) this.fail('a key of a dict has no value');
     this.spend((items.length / 2) * COST.entry);
     if (dict instanceof Dict) for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
-    else if (!isObject(dict)) this.fail('keys are set on what is no dict');
+    else if (!(dict instanceof Inert)) this.fail('keys are set on what is no dict');
   }
 
   private addItems(items: readonly unknown[]): void {
     const set = this.top();
     this.spend(items.length * COST.item);
     if (set instanceof PySet) for (const item of items) set.items.push(item);
-    else if (!isObject(set)) this.fail('items are added to what is no set');
+    else if (!(set instanceof Inert)) this.fail('items are added to what is no set');
   }
 
   private index(line: string): number {
@@ -377,14 +412,16 @@ class Machine {
 
   private call(callee: unknown, args: unknown): void {
     this.spend(COST.record);
-    const value = callee instanceof Global && Array.isArray(args) ? this.hooks.call(callee, args as unknown[]) : undefined;
+    if (!Array.isArray(args)) return this.fail('a call has arguments that are no tuple');
+    if (!(callee instanceof Global || callee instanceof Inert)) return this.fail('what is called is neither a class nor a function');
+    const value = callee instanceof Global ? this.hooks.call(callee, args as unknown[]) : undefined;
     this.push(value === undefined ? new Inert(callee, args) : value);
   }
 
   private build(state: unknown): void {
     const object = this.top();
     if (object instanceof Inert) object.state = merged(object.state, state);
-    else if (!isObject(object)) this.fail('a state is given to what is no object');
+    else if (!isObject(object) || Array.isArray(object)) this.fail('a state is given to what is no object');
     // Dicts and tensors carry attributes besides: no part of the model.
   }
 }

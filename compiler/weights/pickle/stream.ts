@@ -6,12 +6,12 @@ const WINDOW = 1 << 16;
 export class ByteStream {
   private window = new Uint8Array(0);
   private windowAt = 0;
-  private readonly text = new TextDecoder();
+  private readonly text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-  /** `onEnd` throws: the file ends before what it announces. */
+  /** `fail` throws. */
   constructor(
     private readonly source: ByteSource,
-    private readonly onEnd: (needed: number) => never,
+    private readonly fail: (what: string) => never,
     /** Offset of the next byte. */
     public at = 0,
   ) {}
@@ -57,7 +57,7 @@ export class ByteStream {
 
   /** The next bytes, valid until the next read. The length is held against the file's before anything is allocated. */
   take(length: number): Uint8Array {
-    if (!(length <= this.left)) this.onEnd(length);
+    if (!(length <= this.left)) this.fail('it is cut off');
     let start = this.at - this.windowAt;
     if (start < 0 || start + length > this.window.length) {
       this.window = new Uint8Array(Math.min(Math.max(length, WINDOW), this.left));
@@ -69,17 +69,32 @@ export class ByteStream {
     return this.window.subarray(start, start + length);
   }
 
+  /** UTF-8, with lone surrogates (which Python writes, and no text can have) replaced. */
   string(length: number): string {
-    return this.text.decode(this.take(length));
+    return this.decoded(this.take(length));
+  }
+
+  private decoded(bytes: Uint8Array): string {
+    try {
+      return this.text.decode(bytes);
+    } catch {
+      const replaced = bytes.slice();
+      for (let i = 0; i + 2 < replaced.length; i++) if (replaced[i] === 0xed && replaced[i + 1]! >= 0xa0) replaced.set([0xef, 0xbf, 0xbd], i);
+      try {
+        return this.text.decode(replaced);
+      } catch {
+        return this.fail('a text is no UTF-8');
+      }
+    }
   }
 
   /** Text up to the next newline, which is consumed. */
   line(most: number): string {
-    let text = '';
+    const bytes: number[] = [];
     for (let byte = this.byte(); byte !== 0x0a; byte = this.byte()) {
-      if (text.length >= most) this.onEnd(most);
-      text += String.fromCharCode(byte);
+      if (bytes.length >= most) this.fail(`a line has more than ${most} bytes`);
+      bytes.push(byte);
     }
-    return text.endsWith('\r') ? text.slice(0, -1) : text;
+    return this.decoded(Uint8Array.from(bytes));
   }
 }

@@ -37,10 +37,10 @@ export function callValue(callee: Global, args: readonly unknown[], fail: Fail):
   return known?.(args, fail);
 }
 
-/** `listed`: the list itself, which later opcodes may still fill. */
+/** A copy: later opcodes may fill it. */
 function listOf(items: unknown): unknown[] {
-  if (Array.isArray(items)) return items as unknown[];
-  return items instanceof PySet ? items.items : [];
+  if (Array.isArray(items)) return [...(items as unknown[])];
+  return items instanceof PySet ? [...items.items] : [];
 }
 
 function dictOf(items: unknown): Dict {

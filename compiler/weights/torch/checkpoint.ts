@@ -5,7 +5,7 @@ import { Dict, Inert, field } from '../pickle/values.js';
 import { quoted } from '../pickle/machine.js';
 import type { ModuleFacts } from '../source.js';
 import type { StoredTensor } from '../state-dict.js';
-import { isModule, modulesOf, unwrapped } from './modules.js';
+import { MAX_KEY, isModule, modulesOf, unwrapped } from './modules.js';
 import { plain, textField, type Plain } from './plain.js';
 import type { TorchFile } from './read.js';
 import { Tensor, stored } from './tensors.js';
@@ -25,6 +25,7 @@ export function checkpointOf(name: string, { root, container, classes }: TorchFi
   const first = found[0] ?? fail(whatItIs(root));
   const { tensors, modules } = isModule(first.value) ? modulesOf(first.value, fail) : { tensors: tensorsOf(first.value), modules: new Map<string, Inert>() };
   if (tensors.size === 0) fail('its model has no tensors');
+  if ([...tensors.keys()].some((key) => key.length > MAX_KEY)) fail('the name of a tensor is too long');
   // Averaged weights may be a state_dict beside the model object, which then tells the rest.
   const described = isModule(first.value) ? first.value : found.find(({ value }) => isModule(value))?.value;
   const facts = described === undefined || isModule(first.value) ? modules : modulesOf(described as Inert, fail).modules;

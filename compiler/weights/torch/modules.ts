@@ -3,9 +3,10 @@ import { Dict, Inert, PySet, field } from '../pickle/values.js';
 import { Tensor } from './tensors.js';
 
 const MAX_MODULES = 100_000;
-const MAX_TENSORS = 1_000_000;
+const MAX_TENSORS = 100_000;
 const MAX_DEPTH = 100;
-const MAX_KEY = 1000;
+/** Characters of a state_dict key. */
+export const MAX_KEY = 1000;
 
 /** An nn.Module: an object whose `__dict__` has `_modules`. */
 export const isModule = (value: unknown): value is Inert => value instanceof Inert && field(value, '_modules') instanceof Dict;
@@ -25,7 +26,8 @@ export function modulesOf(root: Inert, fail: (what: string) => never): Modules {
     if (depth > MAX_DEPTH || modules.size > MAX_MODULES) fail('its modules are nested without end');
     modules.set(path, module);
     const join = (name: unknown): string => {
-      const key = path === '' ? String(name) : `${path}.${String(name)}`;
+      if (typeof name !== 'string') return fail('a module or tensor has a name that is no text');
+      const key = path === '' ? name : `${path}.${name}`;
       return key.length <= MAX_KEY ? key : fail('the name of a module is too long');
     };
     for (const [name, tensor] of tensorsIn(module)) {

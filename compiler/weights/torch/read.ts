@@ -51,7 +51,7 @@ export function readTorchZip(name: string, archive: Archive): TorchFile {
     storages.set(key, storage);
     return storage;
   });
-  const root = readPickle(new ByteStream(pickle, () => hooks.fail('its data.pkl is cut off')), hooks);
+  const root = readPickle(new ByteStream(pickle, hooks.fail), hooks);
   return { container: 'zip', root, classes: names.foreign };
 }
 
@@ -71,7 +71,7 @@ export function readTorchLegacy(source: ByteSource): TorchFile {
     storages.set(key, storage);
     return storage;
   });
-  const stream = new ByteStream(source, () => hooks.fail('it is cut off'));
+  const stream = new ByteStream(source, hooks.fail);
   if (readPickle(stream, hooks) !== MAGIC) throw damaged(name, 'it is a pickle, but not one that torch.save wrote', 'Save it with torch.save, or the state_dict as safetensors.');
   const version = readPickle(stream, hooks);
   if (version !== PROTOCOL_VERSION) throw damaged(name, 'its version of the legacy form is not known', 'Load and save it with a recent PyTorch.');
@@ -86,7 +86,7 @@ function place(storages: ReadonlyMap<string, Storage>, keys: unknown, stream: By
   if (!Array.isArray(keys)) return fail('its list of storages is missing');
   for (const key of keys as unknown[]) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
-    if (!storage) return fail('its list of storages names one that is not described');
+    if (!storage || storage.place) return fail('its list of storages names one that is not described, or one twice');
     const size = stream.uint64();
     if (size !== storage.size) fail(`a storage has ${size} elements, ${storage.size} are announced`);
     if (storage.bytes > stream.left) fail('it is cut off');
@@ -95,6 +95,9 @@ function place(storages: ReadonlyMap<string, Storage>, keys: unknown, stream: By
   }
   for (const storage of storages.values()) if (!storage.place) fail('a storage that tensors use is missing');
 }
+
+/** Where PyTorch's storage classes are; in old files those of tensors on a GPU too. */
+const TORCH: ReadonlySet<string> = new Set(['torch', 'torch.cuda', 'torch.storage']);
 
 interface StorageId {
   readonly dtype: NonNullable<ReturnType<typeof storageType>>;
@@ -120,7 +123,7 @@ function hooksFor(name: string, names: Names, storageOf: (id: StorageId) => Stor
       if (typeof key !== 'string') return fail('the key of a storage is no text');
       if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return fail(`storage ${quoted(key)} has no valid size`);
       if (view !== undefined && view !== null) return fail('it has views of storages, which PyTorch 0.4 wrote last', 'Load and save it with a recent PyTorch.');
-      const dtype = storageType(type.name);
+      const dtype = TORCH.has(type.module) ? storageType(type.name) : undefined;
       return dtype === undefined ? new Inert(type, []) : storageOf({ dtype, key, size, fail });
     },
   };
