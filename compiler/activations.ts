@@ -7,6 +7,8 @@ import type { Value } from './ir/graph.js';
 /** How many numbers an activation takes; the others take none. */
 const arity: Readonly<Record<string, number>> = { LeakyReLU: 1, ELU: 1 };
 
+const DEFAULTS: Readonly<Record<string, number>> = { LeakyReLU: 0.01, ELU: 1 };
+
 type Activation = <S extends Shape>(g: Builder, x: Value<S>, args: readonly number[], module: string) => Value<S>;
 
 const table: Readonly<Record<string, Activation>> = {
@@ -42,6 +44,13 @@ export function findActivation(expression: string): { readonly activation: Activ
   const most = arity[name] ?? 0;
   if (args.length > most) throw new Problem('bad-argument', `activation nn.${name} takes ${most === 0 ? 'no number' : 'at most one number'}, got ${args.length}`);
   return { activation, args };
+}
+
+/** Whether two spellings mean the same function. */
+export function sameActivation(a: string, b: string): boolean {
+  const [left, right] = [parse(a), parse(b)];
+  const value = ({ name, args }: typeof left): number | undefined => args[0] ?? DEFAULTS[name];
+  return left.name === right.name && value(left) === value(right);
 }
 
 /** `torch.nn.LeakyReLU(0.1, inplace=True)` → LeakyReLU, [0.1]. */

@@ -2,7 +2,7 @@
  * The recording builder: what a module's `build` gets as `g`. It declares parameters under PyTorch's state_dict
  * keys and records nodes. A child made by `in` writes to the same graph under a longer module path.
  */
-import { activate } from './activations.js';
+import { activate, sameActivation } from './activations.js';
 import { Problem, internal } from './errors.js';
 import { known, show, singleAtom, termsOf, type Extent, type Shape } from './ir/extent.js';
 import { viewOf, type CallNode, type Constant, type DType, type FeatureMap, type Graph, type Input, type Node, type Param, type Result, type Value } from './ir/graph.js';
@@ -32,6 +32,8 @@ export interface Recording {
   readonly modules: Set<string>;
   /** Convolutions that a weights file has a bias for and the definition has not: a BatchNorm was fused into them. */
   readonly fused: Set<Value>;
+  /** What was said of trained layers that are not as the yaml has them. */
+  readonly believed: Set<string>;
   /**
    * What summaries count: elements of parameters (not buffers), and whether an nn.Linear is among the modules (its cost
    * need not grow with the map).
@@ -41,11 +43,12 @@ export interface Recording {
   readonly countOnly?: boolean;
 }
 
-export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'fused' | 'counted'>): Recording => ({
+export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'fused' | 'believed' | 'counted'>): Recording => ({
   ...options,
   params: new Map(),
   modules: new Set(),
   fused: new Set(),
+  believed: new Set(),
   counted: { elements: 0, linear: false },
 });
 
@@ -229,7 +232,16 @@ export class Builder extends TensorOps {
   /** A normalization's eps: what a pickled model has, else the definition's. */
   private epsilon(name: string, defined: number): number {
     const stated = this.recording.weights.module?.(this.path(name))?.attribute('eps');
-    return typeof stated === 'number' && stated >= 0 ? stated : defined;
+    if (typeof stated !== 'number' || !(stated >= 0)) return defined;
+    if (stated !== defined) this.believe('eps', String(stated), String(defined));
+    return stated;
+  }
+
+  /** Says once what the trained layers have and their definition has not. */
+  private believe(what: string, stated: string, defined: string): void {
+    const text = `the trained layers have ${what} ${stated}, by the yaml it is ${defined}: the layers are believed`;
+    if (!this.recording.believed.has(text)) this.recording.warn(text);
+    this.recording.believed.add(text);
   }
 
   /** An attribute of this module in a pickled model; undefined without one. */
@@ -292,7 +304,11 @@ export class Builder extends TensorOps {
    */
   activation<S extends Shape>(x: Value<S>, which: boolean | string, name: string): Value<S> {
     const stated = statedActivation(this.recording.weights, this.path(name), typeof which === 'boolean' && this.recording.activation === undefined);
-    if (stated !== undefined) return activate(this, x, stated, name);
+    if (stated !== undefined) {
+      const defined = which === true ? (this.recording.activation ?? 'nn.SiLU()') : which === false ? 'nn.Identity()' : which;
+      if (!sameActivation(stated, defined)) this.believe('the activation', stated, defined);
+      return activate(this, x, stated, name);
+    }
     if (which === true) return activate(this, x, this.recording.activation ?? 'nn.SiLU()', '/default_act');
     if (typeof which === 'string' && this.recording.namedActivations) return activate(this, x, which, name);
     if (typeof which === 'string') {

@@ -32,6 +32,7 @@ export function metadataOf({ network, stride, imgsz }: Prepared, options: Networ
     ['args', pythonDict(Object.entries(args))],
     ['channels', String(graph.inputs[0]!.shape[1])],
     ['end2end', 'False'],
+    ...(Array.isArray(last.bound.kpt_shape) ? [['kpt_shape', showLiteral(last.bound.kpt_shape)] as const] : []),
   ];
 }
 

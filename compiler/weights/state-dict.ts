@@ -130,8 +130,12 @@ function likely(key: string, shape: readonly number[], spare: readonly string[],
   if (prefixed !== undefined) return prefixed;
   const sameLeaf = spare.filter((candidate) => candidate.endsWith(leaf)).slice(0, 500);
   const fitting = sameLeaf.filter((candidate) => sameShape(tensors.get(candidate)!.shape, shape));
-  return nearest(key, fitting)[0] ?? nearest(key, sameLeaf)[0];
+  const alike = nearest(key, fitting)[0] ?? nearest(key, sameLeaf)[0];
+  // Of names that are not alike, the numbers may still be: `net.layers.0.m.1.weight` for `model.0.m.1.conv.weight`.
+  return alike ?? fitting.find((candidate) => numbersIn(candidate) === numbersIn(key));
 }
+
+const numbersIn = (key: string): string => (key.match(/(?<=\.|^)\d+(?=\.)/g) ?? []).join('.');
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);

@@ -26,5 +26,7 @@ export function parseNetwork({ file, text }: Source, options: ParseOptions = {})
   const keys = readKeys(context, family, options);
   const scaling = readScaling(context, family, options.scale, options.fallback?.scale);
   const layers = readLayers({ ...context, family, keys: keys.keys, aliases: options.aliases ?? {} });
-  return { source, family, name: stemOf(source.file), ...scaling, ...keys, layers };
+  // A trained model's yaml says what it was called.
+  const { yaml_file: called } = keys.keys;
+  return { source, family, name: stemOf(typeof called === 'string' && called !== '' ? called : source.file), ...scaling, ...keys, layers };
 }

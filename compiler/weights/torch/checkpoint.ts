@@ -122,7 +122,8 @@ function modelFacts(file: string, model: Inert | undefined, modules: ReadonlyMap
   };
   if (rows) {
     const corrections = correctionsOf(rows, facts);
-    facts.yaml = { text: yamlText(file, { ...rows, ...corrections }) };
+    const called = textField(model, 'yaml_file');
+    facts.yaml = { text: yamlText(file, { ...(called === undefined ? {} : { yaml_file: called }), ...rows, ...corrections }) };
     facts.remarks = Object.entries(corrections).map(([key, value]) => `the yaml in ${file} has ${key} ${short(rows[key])}, the trained head ${short(value)}: the head is believed`);
   }
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
