@@ -53,9 +53,24 @@ export interface ModuleSpec<A extends Args, I extends Arity> {
   readonly constraints?: readonly string[];
   /** A small use that compiles: input shapes (one for every input) and the yaml row's args. */
   readonly example: { readonly inputs: readonly (readonly number[])[]; readonly args: readonly Literal[]; readonly n?: number };
+  /**
+   * The row's args (at width 1) and repeat count, from a trained layer whose yaml is lost; absent where tensors and
+   * attributes do not tell them all.
+   */
+  recover?(layer: TrainedLayer): { readonly args: readonly Literal[]; readonly n?: number };
   /** Channels that later layers are told; default: the channels or nominal argument, else the input's. */
   out?(args: Bound<A>, inputs: readonly number[]): number;
   build(g: Builder, x: I extends 'many' ? readonly FeatureMap[] : FeatureMap, args: Bound<A> & { readonly n: number }): Value | readonly Value[];
+}
+
+/** A layer of a pickled model, by paths within it; '' is the layer itself. */
+export interface TrainedLayer {
+  /** Sizes of a tensor. Throws Problem('bad-weights') where there is none. */
+  shape(key: string): readonly number[];
+  /** An attribute of a submodule as plain data; null where it has none. */
+  stated(path: string, attribute: string): Literal;
+  /** Numbered children of a ModuleList or Sequential. */
+  count(path: string): number;
 }
 
 export interface OperatorSpec {

@@ -6,6 +6,8 @@ import { mapKeys, type Checkpoint } from '../weights/checkpoint.js';
 import { keyMap as compileKeyMap } from '../weights/key-map.js';
 import type { WeightSource } from '../weights/source.js';
 import { stateDictWeights } from '../weights/state-dict.js';
+import { recoverYaml } from '../recover.js';
+import { library } from '../../ops/index.js';
 import { exists, readModel } from './model-file.js';
 import { isWeightsFile, openCheckpoint, type OpenedCheckpoint } from './weights.js';
 
@@ -63,7 +65,7 @@ async function ofCheckpoint(file: string, { weights, scale, keyMap }: InputOptio
   const model: OpenedCheckpoint | OpenedWeights = weights === undefined ? await openWeights(file, { keyMap }) : await openCheckpoint(file);
   try {
     const { checkpoint } = model;
-    const source = yamlOf(checkpoint);
+    const source = await yamlOf(checkpoint, warn);
     for (const remark of checkpoint.model.remarks ?? []) warn(new Problem('bad-weights', remark));
     const settings = settingsOf(scale ?? checkpoint.model.scale, checkpoint);
     if (weights === undefined) return { source, settings, weights: model as OpenedWeights, close: () => model.close() };
@@ -89,11 +91,17 @@ function settingsOf(scale: string | undefined, checkpoint: Checkpoint | undefine
   return { ...(scale === undefined ? {} : { scale }), fallback };
 }
 
-/** In the file, named by its metadata, or beside it under its name. */
-function yamlOf({ name, holds, model: { yaml } }: Checkpoint): Source {
+/** In the file, named by its metadata, beside it under its name, or what its trained layers tell. */
+async function yamlOf(checkpoint: Checkpoint, warn: (warning: Problem) => void): Promise<Source> {
+  const { name, holds, model: { yaml } } = checkpoint;
   if (yaml && 'text' in yaml) return { file: name, text: yaml.text };
   if (yaml) return readModel(exists(join(dirname(name), yaml.path)) ? join(dirname(name), yaml.path) : yaml.path, undefined).source;
   const beside = ['.yaml', '.yml'].map((extension) => name.replace(/\.[^./\\]*$/, extension)).find((path) => exists(path));
   if (beside !== undefined) return readModel(beside, undefined).source;
+  const recovered = await recoverYaml(checkpoint, library);
+  if (recovered !== undefined) {
+    warn(new Problem('bad-weights', `${name} has no yaml: its rows are taken from its layers`));
+    return { file: name, text: recovered };
+  }
   throw new Problem('bad-weights', `${name} does not tell what its model is: it holds a ${holds} without a yaml`, { help: `Give the yaml that it was trained with: yolonnx compile model.yaml --weights ${name}` });
 }

@@ -14,6 +14,10 @@ export const CBAM = defineModule({
   },
   constraints: ['at least `reduction` channels', 'kernel is 3 or 7'],
   example: { inputs: [[1, 64, 16, 16]], args: [64] },
+  recover(layer) {
+    const [hidden = 1, c = 1] = layer.shape('channel_attention.f1.weight');
+    return { args: [c, Math.floor(c / hidden), layer.shape('spatial_attention.conv.weight').at(-1)!] };
+  },
   build(g, x, { reduction, kernel }) {
     if (kernel !== 3 && kernel !== 7) throw new Problem('bad-argument', `CBAM kernel must be 3 or 7, got ${kernel}`);
     const byChannel = g.mul(x, channelGate(g.in('channel_attention'), x, reduction));

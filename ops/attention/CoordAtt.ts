@@ -8,6 +8,10 @@ export const CoordAtt = defineModule({
   args: { out: channels('channels of the gates: those of the input'), reduction: int('bottleneck ratio', 32) },
   constraints: ['the row’s channels are those of its input'],
   example: { inputs: [[1, 64, 16, 16]], args: [64] },
+  recover(layer) {
+    const [hidden = 1, c = 1] = layer.shape('conv1.weight');
+    return { args: [c, Math.floor(c / hidden)] };
+  },
   build(g, x, { out, reduction }) {
     const [n, , h, w] = x.shape;
     const c = sameChannels(x.shape[1], out, 'CoordAtt');

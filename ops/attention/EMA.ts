@@ -9,6 +9,7 @@ export const EMA = defineModule({
   args: { factor: int('number of groups', 8) },
   constraints: ['`factor` divides the channels'],
   example: { inputs: [[1, 64, 16, 16]], args: [] },
+  recover: (layer) => ({ args: [layer.stated('', 'groups')] }),
   build(g, x, { factor }) {
     const [n, c, h, w] = x.shape;
     if (c % factor !== 0) {

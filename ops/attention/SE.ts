@@ -7,6 +7,10 @@ export const SE = defineModule({
   args: { out: channels('channels of the row; SE keeps those of its input'), reduction: int('bottleneck ratio', 16) },
   constraints: ['at least `reduction` channels'],
   example: { inputs: [[1, 64, 16, 16]], args: [64] },
+  recover(layer) {
+    const [hidden = 1, c = 1] = layer.shape('l1.weight');
+    return { args: [c, Math.floor(c / hidden)] };
+  },
   build(g, x, { reduction }) {
     const [n, c] = x.shape;
     const hidden = bottleneck(c, reduction);

@@ -37,6 +37,11 @@ export const Bottleneck = defineModule({
     ratio: number('hidden channels per output channel', 0.5, { min: 0, max: 64 }),
   },
   example: { inputs: [[1, 16, 16, 16]], args: [16] },
+  recover(layer) {
+    const [out = 0] = layer.shape('cv2.conv.weight');
+    const [[hidden = 0, , ...first], [, , ...second]] = [layer.shape('cv1.conv.weight'), layer.shape('cv2.conv.weight')];
+    return { args: [out, layer.stated('', 'add'), layer.stated('cv2.conv', 'groups'), [first, second], hidden / out] };
+  },
   build(g, x, { out, shortcut, groups, kernels, ratio }) {
     const hidden = g.use('cv1', Conv, x, { out: Math.floor(out * ratio), kernel: kernels[0] });
     const y = g.use('cv2', Conv, hidden, { out, kernel: kernels[1], groups });

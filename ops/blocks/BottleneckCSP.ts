@@ -1,7 +1,7 @@
 import { defineModule, preset } from '../../compiler/module.js';
 import { Bottleneck, type Kernels } from './Bottleneck.js';
 import { Conv } from './Conv.js';
-import { cspArgs } from './csp.js';
+import { cspArgs, cspRow } from './csp.js';
 
 export const BottleneckCSP = defineModule({
   doc: 'Cross-stage partial block: n Bottlenecks on one branch, a 1×1 convolution on the other, normalized together.',
@@ -12,6 +12,7 @@ export const BottleneckCSP = defineModule({
   },
   repeats: 'inside',
   example: { inputs: [[1, 16, 16, 16]], args: [16] },
+  recover: (layer) => cspRow(layer, 'cv4', layer.shape('cv1.conv.weight')[0]!),
   build(g, x, { out, shortcut, groups, ratio, kernels, n }) {
     const hidden = Math.floor(out * ratio);
     const plain = { out: hidden, kernel: 1, bias: false };

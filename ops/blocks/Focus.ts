@@ -1,6 +1,6 @@
 import { activation, channels, defineModule, int, padding, pair } from '../../compiler/module.js';
 import type { FeatureMap } from '../../compiler/ir/graph.js';
-import { Conv } from './Conv.js';
+import { Conv, convArgs } from './Conv.js';
 
 export const Focus = defineModule({
   doc: 'Puts the four pixels of every 2×2 block into channels, then a Conv.',
@@ -15,6 +15,7 @@ export const Focus = defineModule({
   },
   constraints: ['height and width are even'],
   example: { inputs: [[1, 3, 16, 16]], args: [16, 3] },
+  recover: (layer) => ({ args: convArgs(layer, 'conv.conv').slice(0, 5) }),
   build(g, x, { out, kernel, stride, padding: pads, groups, act }) {
     const [, , h, w] = x.shape;
     const phase = (row: number, column: number): FeatureMap => g.slice(g.slice(x, 2, row, h, 2), 3, column, w, 2);

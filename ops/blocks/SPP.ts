@@ -7,6 +7,7 @@ export const SPP = defineModule({
   args: { out: channels('output channels'), kernels: ints('pool sizes, odd', [5, 9, 13], { max: 4095 }) },
   constraints: ['pool sizes are odd'],
   example: { inputs: [[1, 16, 16, 16]], args: [16] },
+  recover: (layer) => ({ args: [layer.shape('cv2.conv.weight')[0]!, Array.from({ length: layer.count('m') }, (_, i) => layer.stated(`m.${i}`, 'kernel_size'))] }),
   build(g, x, { out, kernels }) {
     const y = g.use('cv1', Conv, x, { out: Math.floor(x.shape[1] / 2) });
     const pools = g.in('m');

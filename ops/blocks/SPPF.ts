@@ -17,6 +17,11 @@ export const SPPF = defineModule({
   },
   constraints: ['the pool size is odd'],
   example: { inputs: [[1, 16, 16, 16]], args: [16, 5] },
+  recover(layer) {
+    const [[hidden = 1], [out = 0, joined = 0]] = [layer.shape('cv1.conv.weight'), layer.shape('cv2.conv.weight')];
+    const pools = joined / hidden - 1;
+    return { args: [out, layer.stated('m', 'kernel_size'), ...(pools === DEFAULT_POOLS ? [] : [pools])] };
+  },
   build(g, x, { out, kernel, pools, shortcut }) {
     const count = pools ?? DEFAULT_POOLS;
     if (typeof count !== 'number' || !Number.isInteger(count) || count < 1 || count > 64) {

@@ -26,6 +26,7 @@ export const AnchorSegment = defineModule({
     ],
   },
   example: { inputs: [[1, 16, 16, 16], [1, 32, 8, 8], [1, 64, 4, 4]], args: [80, 3, 32, 64] },
+  recover: (layer) => ({ args: ['nc', 'anchors', layer.stated('', 'nm'), layer.stated('', 'npr')] }),
   build(g, xs, { nc, anchors, masks, hidden }) {
     const proto = prototypes(g.in('proto'), xs[0]!, { masks, hidden, upsampling: 'nearest' });
     return [anchorBoxes(g, xs, { nc, anchors, masks }), proto];

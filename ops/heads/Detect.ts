@@ -13,6 +13,7 @@ export const Detect = defineModule({
     outputs: [{ name: 'output0', doc: '[batch, 4 + nc, anchors]: cx, cy, w, h in pixels of the input, then class probabilities', axes: ['batch', 'values', 'anchors'] }],
   },
   example: { inputs: [[1, 16, 16, 16], [1, 32, 8, 8], [1, 64, 4, 4]], args: [80] },
+  recover: () => ({ args: ['nc'] }),
   build: (g, xs, { nc, regMax }) => g.concat(detections(g, xs, cells(g, xs), { nc, regMax }), 1),
 });
 export default Detect;

@@ -39,6 +39,7 @@ export const Pose = defineModule({
     ],
   },
   example: { inputs: [[1, 16, 16, 16], [1, 32, 8, 8], [1, 64, 4, 4]], args: [1, [17, 3]] },
+  recover: () => ({ args: ['nc', 'kpt_shape'] }),
   build(g, xs, { nc, kpt_shape: shape, regMax }) {
     const at = cells(g, xs);
     const found = detections(g, xs, at, { nc, regMax });

@@ -22,6 +22,7 @@ export const Segment = defineModule({
     ],
   },
   example: { inputs: [[1, 16, 16, 16], [1, 32, 8, 8], [1, 64, 4, 4]], args: [80, 32, 64] },
+  recover: (layer) => ({ args: ['nc', layer.stated('', 'nm'), layer.stated('', 'npr')] }),
   build(g, xs, { nc, masks, hidden, regMax }) {
     const found = detections(g, xs, cells(g, xs), { nc, regMax });
     const proto = prototypes(g.in('proto'), xs[0]!, { masks, hidden, upsampling: 'learnt' });

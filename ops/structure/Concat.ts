@@ -8,6 +8,7 @@ export const Concat = defineModule({
   prints: 'as-written',
   constraints: ['the maps are equal in every other dimension'],
   example: { inputs: [[1, 8, 16, 16], [1, 16, 16, 16]], args: [1] },
+  recover: (layer) => ({ args: [layer.stated('', 'd')] }),
   out: ({ dim }, inputs) => (dim === 1 || dim === -3 ? inputs.reduce((a, b) => a + b, 0) : inputs[0]!),
   build: (g, xs, { dim }) => g.concat(xs, dim < 0 ? dim + 4 : dim),
 });

@@ -14,6 +14,7 @@ export const Upsample = defineModule({
   },
   prints: 'as-written',
   example: { inputs: [[1, 8, 16, 16]], args: [null, 2, 'nearest'] },
+  recover: (layer) => ({ args: [layer.stated('', 'size'), layer.stated('', 'scale_factor'), layer.stated('', 'mode'), layer.stated('', 'align_corners') ?? false] }),
   build(g, x, { size, scale, mode, align_corners: alignCorners }) {
     const scales = scale === null ? toSize(size, [x.shape[2], x.shape[3]]) : toFactors(scale);
     if (size !== null && scale !== null) throw new Problem('bad-argument', 'Upsample takes a size or a factor, not both');

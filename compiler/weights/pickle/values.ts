@@ -56,7 +56,10 @@ export class Inert {
 
   /** The class or function that it is made by, where it is named. */
   get path(): string | undefined {
-    return this.callee instanceof Global ? this.callee.path : undefined;
+    if (this.callee instanceof Global) return this.callee.path;
+    // Protocol 2 writes a class within a class as getattr(Outer, 'Inner').
+    const [outer, inner] = this.callee instanceof Inert && Array.isArray(this.callee.args) ? (this.callee.args as readonly unknown[]) : [];
+    return outer instanceof Global && typeof inner === 'string' ? `${outer.path}.${inner}` : undefined;
   }
 
   /** The object's `__dict__`; of an object with slots, the dict beside them. */

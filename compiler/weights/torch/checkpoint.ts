@@ -9,7 +9,7 @@ import { MAX_KEY, isModule, modulesOf, unwrapped } from './modules.js';
 import { plain, textField, type Plain } from './plain.js';
 import type { TorchFile } from './read.js';
 import { Tensor, stored } from './tensors.js';
-import { yamlText } from './yaml-text.js';
+import { yamlText } from '../yaml-text.js';
 
 /** Where models and state_dicts stand in what trainers save; the averaged weights (`ema`) are those that are used. */
 const KEYS = ['ema', 'model', 'ema_state_dict', 'state_dict_ema', 'state_dict', 'model_state_dict', 'net', 'network', 'weights', 'params', 'module'];
