@@ -3,8 +3,9 @@ import type { Dynamic, Provider } from '../compiler/index.js';
 import type { CustomOps } from '../compiler/index.js';
 import { shared, type Command } from './command.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
+import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 
-interface Options {
+interface Options extends Omit<WeightsOptions, 'weights'> {
   readonly model?: string;
   readonly golden: readonly string[];
   readonly provider: Provider;
@@ -32,6 +33,8 @@ export const verifyCommand: Command<Options> = {
     dynamic: { type: 'string', choices: ['none', 'batch', 'all'], describe: 'without a model: sizes that stay open' },
     passes: { type: 'boolean', default: true, describe: 'without a model: --no-passes compiles without optimizing' },
     ...Object.fromEntries(Object.entries(customOptions).map(([name, option]) => [name, { ...option, describe: `without a model: ${option.describe}` }])),
+    alias: weightsOptions.alias,
+    'key-map': weightsOptions['key-map'],
     json: shared.json,
   },
   examples: [
@@ -51,6 +54,7 @@ export const verifyCommand: Command<Options> = {
       ...(dynamic === undefined ? {} : { dynamic }),
       ...(passes === false ? { passes: [] } : {}),
       customOps: customOpsFrom(options),
+      ...weightsFrom({ ...(options.alias ? { alias: options.alias } : {}), ...(options.keyMap ? { keyMap: options.keyMap } : {}) }),
       onNote: (note) => io.err(`note: ${note}`),
     });
     io.out(json ? JSON.stringify(report, null, 2) : await (await import('./verify-table.js')).verifyTable(report));

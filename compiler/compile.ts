@@ -31,6 +31,8 @@ export interface GraphOptions {
   /** Names of the passes to run; default all. Passes without which the graph is not ONNX always run. */
   readonly passes?: readonly string[];
   readonly weights?: WeightSource;
+  /** Other names for modules: `{ MyEMA: 'EMA' }`. */
+  readonly aliases?: Readonly<Record<string, string>>;
   readonly warn?: (warning: Problem) => void;
   readonly onPass?: (report: PassReport) => void;
 }
@@ -45,8 +47,6 @@ export interface NetworkOptions extends GraphOptions {
   readonly names?: readonly string[];
   /** What a weights file says, for where the yaml and the other options are silent. */
   readonly fallback?: { readonly scale?: string; readonly names?: readonly string[] };
-  /** Other names for modules: `{ MyEMA: 'EMA' }`. */
-  readonly aliases?: Readonly<Record<string, string>>;
 }
 
 export interface ModuleOptions extends GraphOptions {
@@ -203,7 +203,7 @@ function checkInputs(inputs: ModuleOptions['inputs'], operator: AnyModule['opera
 
 export async function moduleGraph(options: ModuleOptions, library: ModuleLibrary): Promise<{ recorded: Recorded; graph: Graph; unused: readonly string[] }> {
   const family = options.family ?? 'yolov5';
-  const { layer } = await bindModule(library, { family, name: options.module, args: options.args, n: options.repeats ?? 1, inputs: options.inputs.map((shape) => shape[1] ?? 1) });
+  const { layer } = await bindModule(library, { family, name: options.module, args: options.args, n: options.repeats ?? 1, aliases: options.aliases ?? {}, inputs: options.inputs.map((shape) => shape[1] ?? 1) });
   const { operator } = layer.definition;
   checkInputs(options.inputs, operator);
   const weights = options.weights ?? seededWeights(DEFAULT_SEED);

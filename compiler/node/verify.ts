@@ -14,9 +14,9 @@ import { findGoldens } from './goldens.js';
 import { readFacts } from './onnx-file.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { today, version } from './version.js';
-import { openWeights } from './inputs.js';
+import { openWeights, type InputOptions } from './inputs.js';
 
-export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn' | 'onPass'>, RunnerOptions {
+export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn' | 'onPass'>, Pick<InputOptions, 'keyMap'>, RunnerOptions {
   /** Golden files and folders of them. */
   readonly goldens: readonly string[];
   /** A model's path or bytes; without it every golden is compiled from what it names. */
@@ -83,10 +83,10 @@ function onceEach(say: ((text: string) => void) | undefined): (text: string) => 
 }
 
 /** Compiles what a golden names: its yaml or module, arguments, seed or weights. */
-export async function compileGolden(golden: Golden, source: ByteSource, options: GraphOptions = {}): Promise<Uint8Array> {
+export async function compileGolden(golden: Golden, source: ByteSource, { keyMap, ...options }: GraphOptions & Pick<InputOptions, 'keyMap'> = {}): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const hooks = { sink: { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) }, producerVersion: version(), date: today() };
-  const opened = golden.weights.from === 'checkpoint' ? await openWeights(join(dirname(golden.file), golden.weights.file), { yields: true }) : undefined;
+  const opened = golden.weights.from === 'checkpoint' ? await openWeights(join(dirname(golden.file), golden.weights.file), { keyMap, yields: true }) : undefined;
   const common = { ...options, weights: opened?.source() ?? goldenWeights(golden, source) };
   try {
     if (golden.kind === 'module') {

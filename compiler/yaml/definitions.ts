@@ -29,6 +29,10 @@ export async function loadDefinitions(network: Network, library: ModuleLibrary, 
   return definitions;
 }
 
+/** The longest module name in a name: EMA in MyEMA. */
+const within = (name: string, names: readonly string[]): string | undefined =>
+  names.filter((candidate) => candidate.length > 1 && name.toLowerCase().includes(candidate.toLowerCase())).sort((a, b) => b.length - a.length)[0];
+
 function checkName(network: Network, layer: Layer, library: ModuleLibrary): void {
   const dialect = dialectOf(network);
   const { module: name } = layer;
@@ -38,6 +42,6 @@ function checkName(network: Network, layer: Layer, library: ModuleLibrary): void
   const near = nearest(name, names, 4).filter((candidate, i, all) => all.findIndex((other) => resolve(dialect, other).file === resolve(dialect, candidate).file) === i).slice(0, 2);
   throw new Problem('unknown-module', `there is no module ${name}`, {
     place: placeOf(network, layer, layer.spans.module),
-    help: unavailable ?? `${near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : ''}\`yolonnx modules\` lists all. If it is one of these under a name of yours: --alias ${name}=${near[0] ?? 'Name'}.`,
+    help: unavailable ?? `${near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : ''}\`yolonnx modules\` lists all. If it is one of these under a name of yours: --alias ${name}=${near[0] ?? within(name, names) ?? 'Name'}.`,
   });
 }

@@ -18,6 +18,7 @@ export interface LoneModule {
   /** Channels of every input. */
   readonly inputs: readonly number[];
   readonly keys?: Readonly<Record<string, Literal>>;
+  readonly aliases?: Readonly<Record<string, string>>;
 }
 
 export async function bindModule(library: ModuleLibrary, lone: LoneModule): Promise<{ network: Network<BoundLayer>; layer: BoundLayer }> {
@@ -32,13 +33,13 @@ export async function bindModule(library: ModuleLibrary, lone: LoneModule): Prom
 }
 
 /** The row as a yaml of its own, so that arguments are read, and complaints placed, as in a model. */
-function parseRow({ family, name, args, n, keys = {} }: LoneModule): Network {
+function parseRow({ family, name, args, n, keys = {}, aliases = {} }: LoneModule): Network {
   const written = typeof args === 'string' ? args : JSON.stringify(args);
   if (/[\r\n]/.test(written + name) || written.length > 10_000) throw new Problem('bad-option', 'module name and args must be one line each');
   if (!Number.isInteger(n) || n < 1) throw new Problem('bad-option', `repeats must be a positive integer, got ${showLiteral(n)}`);
   const rest = Object.entries(keys).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
   const text = `backbone:\n  - [-1, ${n}, ${JSON.stringify(name)}, ${written}]\nhead: []\n${rest.join('')}`;
-  return { ...parseNetwork({ file: 'module', text }), family, depth: 1, width: 1 };
+  return { ...parseNetwork({ file: 'module', text }, { aliases }), family, depth: 1, width: 1 };
 }
 
 /** What stands for an input: a layer that reads the image and gives the input's channels. */
