@@ -30,4 +30,6 @@ export const sayWarnings =
   (warning: Problem): void =>
     io.err(formatProblem(warning, 'warning'));
 
-export const printJson = (io: Io, document: unknown): void => io.out(JSON.stringify(document, null, 2));
+/** Characters that JSON may hold as they are, and that steer terminals, are escaped. */
+export const printJson = (io: Io, document: unknown): void =>
+  io.out(JSON.stringify(document, null, 2).replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`));

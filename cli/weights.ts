@@ -45,7 +45,7 @@ function text(listing: WeightsListing): string {
     ...facts.map(([name, value]) => `  ${name.padEnd(wide)}  ${value}`),
     ...(yaml === undefined ? [] : ['', ...yaml.trimEnd().split('\n').map((line) => `  ${line}`)]),
     '',
-    ...tensors.map(({ name, dtype, shape }) => `  ${name.padEnd(columns)}  ${dtype.padEnd(4)}  [${shape.join(', ')}]`),
+    ...tensors.map(({ name, dtype, shape }) => `  ${name.replace(/\s/g, ' ').padEnd(columns)}  ${dtype.padEnd(4)}  [${shape.join(', ')}]`),
     `${totals.tensors} tensors (${dtypes}), ${totals.elements} elements, ${fileSize(totals.bytes)}`,
     ...(output === undefined ? [] : [`written: ${output}`]),
   ].join('\n'));

@@ -147,6 +147,7 @@ async function write(given: CompileOptions, warn: (warning: Problem) => void, si
   if (options.model === undefined) throw new Problem('bad-option', 'nothing to compile', { help: 'Name a yaml, or a module with --module.' });
   const input = await openInput({ ...given, model: options.model }, warn);
   try {
+    if (given.output !== undefined) refuseOverwriting(given.output, input.found);
     const request = { ...options, ...input.settings, warn, weights: input.weights?.source() ?? seededWeights({ seed, gain }) };
     const prepared = await prepareFitting(input, request);
     stopIfAborted(options.signal);

@@ -30,6 +30,8 @@ export interface OpenedWeights {
 
 export interface OpenedInput {
   readonly source: Source;
+  /** Files that were read, other than those that the options name: a yaml found beside a checkpoint. */
+  readonly found: readonly string[];
   /** What names and files say of the model. */
   readonly settings: Pick<NetworkOptions, 'scale' | 'fallback'>;
   /** Absent where no file has any. */
@@ -57,7 +59,7 @@ export async function openInput(options: InputOptions & { readonly model: string
   if (weights === undefined && keyMap && keyMap.length > 0) throw new Problem('bad-option', 'a key map renames the tensors of a file, but no weights are given', { help: 'Name the file with --weights.' });
   const { source, scale: asked } = readModel(model, scale);
   const opened = weights === undefined ? undefined : await openWeights(weights, { keyMap, yields: true });
-  return { source, settings: settingsOf(asked, opened?.checkpoint), weights: opened, close: () => opened?.close() };
+  return { source, found: [], settings: settingsOf(asked, opened?.checkpoint), weights: opened, close: () => opened?.close() };
 }
 
 /** The checkpoint's own yaml counts, and that decides its scale, whatever the file is called. */
@@ -68,10 +70,12 @@ async function ofCheckpoint(file: string, { weights, scale, keyMap }: InputOptio
     const source = await yamlOf(checkpoint, warn);
     for (const remark of checkpoint.model.remarks ?? []) warn(new Problem('bad-weights', remark));
     const settings = settingsOf(scale ?? checkpoint.model.scale, checkpoint);
-    if (weights === undefined) return { source, settings, weights: model as OpenedWeights, close: () => model.close() };
+    const found = source.file === file ? [] : [source.file];
+    if (weights === undefined) return { source, found, settings, weights: model as OpenedWeights, close: () => model.close() };
     const others = await openWeights(weights, { keyMap, yields: true });
     return {
       source,
+      found,
       settings,
       weights: others,
       close() {

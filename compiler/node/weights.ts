@@ -27,7 +27,7 @@ export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
 
 /** Reads what a file holds, without its tensors. Throws Problem('bad-weights'). */
 export async function readCheckpoint(file: ByteSource): Promise<Checkpoint> {
-  const start = new Uint8Array(Math.min(16, file.size));
+  const start = new Uint8Array(Math.min(64, file.size));
   file.read(start, 0);
   if (start[0] === 0x50 && start[1] === 0x4b) {
     const [{ openZip }, { readTorchZip }, { checkpointOf }] = await Promise.all([import('./zip.js'), import('../weights/torch/read.js'), import('../weights/torch/checkpoint.js')]);
@@ -38,7 +38,14 @@ export async function readCheckpoint(file: ByteSource): Promise<Checkpoint> {
     return checkpointOf(file.name, readTorchLegacy(file));
   }
   if (/\.safetensors$/i.test(file.name) || start[8] === 0x7b) return checkpointOfSafetensors(file);
-  throw new Problem('bad-weights', `${file.name} is ${file.size === 0 ? 'empty' : 'neither a PyTorch checkpoint nor a safetensors file'}`, {
-    help: 'Give the .pt file that the trainer wrote, or a state_dict as .pt or .safetensors.',
-  });
+  const [what, help] = kindOf(new TextDecoder().decode(start));
+  throw new Problem('bad-weights', `${file.name} is ${what}`, { help });
+}
+
+/** What people have in place of a checkpoint, by its first characters. */
+function kindOf(start: string): readonly [what: string, help: string] {
+  if (start === '') return ['empty', 'Download or copy the file again.'];
+  if (start.startsWith('version https://git-lfs')) return ['a pointer of Git LFS, not the file itself', 'Fetch the file with git lfs pull.'];
+  if (/^\s*<(!doctype|html|\?xml)/i.test(start)) return ['a web page, not a checkpoint', 'Download the file itself.'];
+  return ['neither a PyTorch checkpoint nor a safetensors file', 'Give the .pt file that the trainer wrote, or a state_dict as .pt or .safetensors.'];
 }

@@ -58,7 +58,7 @@ export function safetensorsWeights(source: ByteSource, { prefix = '' }: Safetens
 
 /**
  * A safetensors file as a checkpoint. Its metadata may hold the model's `yaml` (the text, or the path of a file), `scale`,
- * `task`, and `names`, `stride`, `kpt_shape` as JSON. Throws Problem('bad-weights').
+ * `task`, `nc`, and `names`, `stride`, `kpt_shape` as JSON. Throws Problem('bad-weights').
  */
 export function checkpointOfSafetensors(source: ByteSource): Checkpoint {
   const { name, metadata, tensors } = openSafetensors(source);
@@ -69,6 +69,7 @@ export function checkpointOfSafetensors(source: ByteSource): Checkpoint {
   const facts: { -readonly [K in keyof ModelFacts]: ModelFacts[K] | undefined } = {
     scale: text('scale'),
     task: text('task'),
+    nc: classesIn(jsonIn(text('nc'))),
     names: namesIn(jsonIn(text('names'))),
     stride: numbersIn(jsonIn(text('stride'))),
     kptShape: numbersIn(jsonIn(text('kpt_shape'))),
@@ -87,7 +88,7 @@ export function checkpointOfSafetensors(source: ByteSource): Checkpoint {
 }
 
 /** Metadata that is part of the model's facts. */
-const SAID: ReadonlySet<string> = new Set(['format', 'yaml', 'yaml_file', 'scale', 'task', 'names', 'stride', 'kpt_shape', 'modules']);
+const SAID: ReadonlySet<string> = new Set(['format', 'yaml', 'yaml_file', 'scale', 'task', 'nc', 'names', 'stride', 'kpt_shape', 'modules']);
 
 /** Attributes of layers, as write-safetensors.ts keeps them of a model object: path → [class, attributes]. */
 function modulesIn(file: string, value: unknown): ReadonlyMap<string, ModuleFacts> {
@@ -112,6 +113,8 @@ const namesIn = (value: unknown): readonly string[] | undefined => {
   const list = typeof value === 'object' && value !== null ? Object.values(value) : [];
   return list.length > 0 && list.every((name) => typeof name === 'string') ? list : undefined;
 };
+
+const classesIn = (value: unknown): number | undefined => (typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : undefined);
 
 const numbersIn = (value: unknown): readonly number[] | undefined => (Array.isArray(value) && value.every((item) => typeof item === 'number') ? value : undefined);
 

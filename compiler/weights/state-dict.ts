@@ -93,8 +93,14 @@ function misfit(found: Misfit): Problem {
     spare.length > 0 ? `${spare.length} unexpected` : '',
     unfit.length > 0 ? `${unfit.length} of another shape or type` : '',
   ].filter((part) => part !== '');
-  const likelies = new Map(missing.slice(0, SHOWN).map(({ key, shape }) => [key, likely(key, shape, spare, tensors)]));
-  const named = new Set(likelies.values());
+  const likelies = new Map<string, string>();
+  const named = new Set<string>();
+  for (const { key, shape } of missing.slice(0, SHOWN)) {
+    const near = likely(key, shape, spare.filter((candidate) => !named.has(candidate)), tensors);
+    if (near === undefined) continue;
+    likelies.set(key, near);
+    named.add(near);
+  }
   const lines = [
     ...shown(unfit.map(({ key, what }) => () => `${key} ${what}${where(key, found)}`)),
     ...shown(missing.map(({ key }) => () => `${key} is missing${likelies.get(key) === undefined ? '' : `; the file has ${likelies.get(key)!}`}${where(key, found)}`)),
@@ -117,7 +123,7 @@ function where(key: string, { layerOf, modules }: Misfit): string {
 
 function helpFor({ missing, unfit, spare, asked, layerOf }: Misfit): string {
   if (missing.length === asked) return 'None of the keys agree: are these the weights of another model? --key-map "old.*=new.*" renames keys.';
-  if (missing.length > 0 && missing.length === spare.length) return 'Where only names differ, --key-map "old.*=new.*" gives tensors the names that the model has; --alias MyName=Name takes a row for another module.';
+  if (missing.length > 0 && missing.length === spare.length && unfit.length === 0) return 'Where only names differ, --key-map "old.*=new.*" gives tensors the names that the model has; --alias MyName=Name takes a row for another module.';
   const layers = new Set(spare.map((key) => layerOf(key)));
   if (missing.length === 0 && unfit.length === 0) return `Check that the yaml has every layer that was trained${layers.has(undefined) ? '' : ' and the same arguments'}. --key-map "old.*=" leaves tensors out.`;
   return 'Check that the yaml, its scale and nc are those that the weights were trained with. --key-map "old.*=new.*" renames keys, --alias MyName=Name takes a row for another module.';

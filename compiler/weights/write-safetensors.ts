@@ -37,12 +37,13 @@ const bytesOf = ({ dtype, size }: StoredTensor): number => size * itemSize(dtype
 
 /** What `checkpointOfSafetensors` reads back. */
 function metadataOf({ model, modules }: Checkpoint): Record<string, string> {
-  const { yaml, scale, task, names, stride, kptShape } = model;
+  const { yaml, scale, task, nc, names, stride, kptShape } = model;
   const entries: [string, string | undefined][] = [
     ['format', 'pt'],
     ['yaml', yaml && ('text' in yaml ? yaml.text : yaml.path)],
     ['scale', scale],
     ['task', task],
+    ['nc', nc === undefined ? undefined : String(nc)],
     ['names', names && JSON.stringify(names)],
     ['stride', stride && JSON.stringify(stride)],
     ['kpt_shape', kptShape && JSON.stringify(kptShape)],

@@ -80,7 +80,7 @@ export function isHarmful(module: string, name: string): boolean {
   const root = module === '__builtin__' ? 'builtins' : module;
   const parts = name.split('.');
   // A dotted name reaches into what the module imports: `path.os.system`.
-  return isListed([...root.split('.'), ...parts]) || parts.some((_, i) => i > 0 && isListed(parts.slice(i)));
+  return isListed([...root.split('.'), ...parts]) || parts.some((_, i) => isListed(parts.slice(i)));
 }
 
 function isListed(whole: readonly string[]): boolean {

@@ -121,10 +121,10 @@ class Machine {
       case OP.BINUNICODE8:
         return this.string(stream.uint64());
       case OP.UNICODE:
-        return this.line((line) => line);
+        return this.text(unescaped(stream.lineBytes(MAX_LINE)));
       // Python 2's strings are text to us, as to torch.load.
       case OP.STRING:
-        return this.line((line) => /^(['"])(.*)\1$/s.exec(line)?.[2] ?? this.fail('a text has no quotes'));
+        return this.text(/^(['"])(.*)\1$/s.exec(stream.line(MAX_LINE))?.[2] ?? this.fail('a text has no quotes'));
       case OP.SHORT_BINSTRING:
         return this.string(stream.byte());
       case OP.BINSTRING:
@@ -344,8 +344,7 @@ class Machine {
     this.push(this.stream.string(length));
   }
 
-  private line(read: (line: string) => string): void {
-    const text = read(this.stream.line(MAX_LINE));
+  private text(text: string): void {
     this.spend(COST.string + 2 * text.length);
     this.push(text);
   }
@@ -414,26 +413,47 @@ class Machine {
     this.spend(COST.record);
     if (!Array.isArray(args)) return this.fail('a call has arguments that are no tuple');
     if (!(callee instanceof Global || callee instanceof Inert)) return this.fail('what is called is neither a class nor a function');
+    // The value may be a copy of what the call is given.
+    if (callee instanceof Global) for (const given of args as unknown[]) this.spend(shallowCost(given));
     const value = callee instanceof Global ? this.hooks.call(callee, args as unknown[]) : undefined;
     this.push(value === undefined ? new Inert(callee, args) : value);
   }
 
   private build(state: unknown): void {
     const object = this.top();
-    if (object instanceof Inert) object.state = merged(object.state, state);
+    if (object instanceof Inert) object.state = this.merged(object.state, state);
     else if (!isObject(object) || Array.isArray(object)) this.fail('a state is given to what is no object');
     // Dicts and tensors carry attributes besides: no part of the model.
   }
+
+  /** An object may be given a state twice; what came later counts. The states stay as they are: others may share them. */
+  private merged(before: unknown, state: unknown): unknown {
+    if (!(before instanceof Dict) || !(state instanceof Dict)) return state;
+    this.spend(COST.dict + shallowCost(before) + shallowCost(state));
+    const both = new Dict();
+    for (const part of [before, state]) for (const [key, value] of part) both.set(key, value);
+    return both;
+  }
+}
+
+/** Protocol 0's raw-unicode-escape: Latin-1, and \\uXXXX. */
+function unescaped(bytes: Uint8Array): string {
+  const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  return text.replace(/\\u([\da-f]{4})|\\U00([\da-f]{6})/gi, (whole, short: string | undefined, long: string) => {
+    const code = parseInt(short ?? long, 16);
+    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
 }
 
 /** Floats that Python writes as words. */
 const UNUSUAL: ReadonlyMap<string, number> = new Map([['inf', Infinity], ['-inf', -Infinity], ['nan', NaN]]);
 
-/** An object may be given a state twice; what came later counts. */
-function merged(before: unknown, state: unknown): unknown {
-  if (!(before instanceof Dict) || !(state instanceof Dict)) return state;
-  for (const [key, value] of state) before.set(key, value);
-  return before;
+/** What a copy of a value takes, without what is in it. */
+function shallowCost(value: unknown): number {
+  if (Array.isArray(value)) return value.length * COST.item;
+  if (value instanceof PySet) return value.items.length * COST.item;
+  if (value instanceof Dict) return value.size * COST.entry;
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
 }
 
 /** What may have attributes and methods of its own in Python, and so be given items or a state. */

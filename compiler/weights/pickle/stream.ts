@@ -90,11 +90,15 @@ export class ByteStream {
 
   /** Text up to the next newline, which is consumed. */
   line(most: number): string {
+    return this.decoded(this.lineBytes(most));
+  }
+
+  lineBytes(most: number): Uint8Array {
     const bytes: number[] = [];
     for (let byte = this.byte(); byte !== 0x0a; byte = this.byte()) {
       if (bytes.length >= most) this.fail(`a line has more than ${most} bytes`);
       bytes.push(byte);
     }
-    return this.decoded(Uint8Array.from(bytes));
+    return Uint8Array.from(bytes);
   }
 }

@@ -81,6 +81,7 @@ export function stored(tensor: Tensor): StoredTensor {
 
 function reader(tensor: Tensor): ReadBytes {
   const { storage, dtype, offset } = tensor;
+  if (tensor.size === 0) return () => undefined;
   // The place may be set later: ask when reading.
   if (isContiguous(tensor)) return (into, at) => bytesAt(storage.place!.source, storage.place!.at + offset * itemSize(dtype))(into, at);
   return stridedReader(tensor);
