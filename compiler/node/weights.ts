@@ -4,6 +4,7 @@ import type { ByteSource } from '../io.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { checkpointOfSafetensors } from '../weights/safetensors.js';
 import { fileSource } from './files.js';
+import { exists } from './model-file.js';
 
 export interface OpenedCheckpoint {
   readonly checkpoint: Checkpoint;
@@ -11,8 +12,28 @@ export interface OpenedCheckpoint {
   close(): void;
 }
 
-/** Whether a file named as a model holds weights rather than a yaml: by its name. */
-export const isWeightsFile = (path: string): boolean => /\.(pt|pth|ckpt|bin|safetensors)$/i.test(path);
+/** Whether a file named as a model holds weights rather than a yaml: by its name, else by its first bytes. */
+export function isWeightsFile(path: string): boolean {
+  if (/\.(pt|pth|ckpt|bin|safetensors)$/i.test(path)) return true;
+  if (/\.ya?ml$/i.test(path) || !exists(path)) return false;
+  const file = fileSource(path);
+  try {
+    return isCheckpoint(startOf(file, 4));
+  } finally {
+    file.close();
+  }
+}
+
+const isZip = (start: Uint8Array): boolean => start[0] === 0x50 && start[1] === 0x4b;
+/** PROTO and a protocol. */
+const isPickle = (start: Uint8Array): boolean => start[0] === 0x80 && start[1]! <= 5;
+const isCheckpoint = (start: Uint8Array): boolean => isZip(start) || isPickle(start);
+
+function startOf(file: ByteSource, length: number): Uint8Array {
+  const start = new Uint8Array(Math.min(length, file.size));
+  file.read(start, 0);
+  return start;
+}
 
 /** Opens a weights file; tensors are read later, by ranges. Throws Problem('unreadable' or 'bad-weights'). */
 export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
@@ -27,13 +48,12 @@ export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
 
 /** Reads what a file holds, without its tensors. Throws Problem('bad-weights'). */
 export async function readCheckpoint(file: ByteSource): Promise<Checkpoint> {
-  const start = new Uint8Array(Math.min(64, file.size));
-  file.read(start, 0);
-  if (start[0] === 0x50 && start[1] === 0x4b) {
+  const start = startOf(file, 64);
+  if (isZip(start)) {
     const [{ openZip }, { readTorchZip }, { checkpointOf }] = await Promise.all([import('./zip.js'), import('../weights/torch/read.js'), import('../weights/torch/checkpoint.js')]);
     return checkpointOf(file.name, readTorchZip(file.name, await openZip(file)));
   }
-  if (start[0] === 0x80 && start[1]! <= 5) {
+  if (isPickle(start)) {
     const [{ readTorchLegacy }, { checkpointOf }] = await Promise.all([import('../weights/torch/read.js'), import('../weights/torch/checkpoint.js')]);
     return checkpointOf(file.name, readTorchLegacy(file));
   }
