@@ -1,4 +1,5 @@
 import type { Summary } from '../compiler/index.js';
+import { printable } from '../compiler/errors.js';
 import { printJson, sayWarnings, shared, type Command } from './command.js';
 import { imageSize } from './values.js';
 import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
@@ -30,7 +31,7 @@ export const summaryCommand: Command<Options> = {
       ...(nc === undefined ? {} : { nc }),
     });
     if (json) printJson(io, summary);
-    else io.out(table(summary));
+    else io.out(printable(table(summary)));
     return 0;
   },
 };

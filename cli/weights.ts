@@ -1,6 +1,6 @@
 import { printable } from '../compiler/errors.js';
 import type { WeightsListing } from '../compiler/index.js';
-import { printJson, shared, type Command } from './command.js';
+import { printJson, sayWarnings, shared, type Command } from './command.js';
 import { fileSize } from './values.js';
 
 interface Options {
@@ -25,7 +25,7 @@ export const weightsCommand: Command<Options> = {
   ],
   async run({ file, to, keyMap, json }, io) {
     const { listWeights } = await import('../compiler/index.js');
-    const listing = await listWeights({ file, ...(to === undefined ? {} : { to }), ...(keyMap ? { keyMap } : {}) });
+    const listing = await listWeights({ file, ...(to === undefined ? {} : { to }), ...(keyMap ? { keyMap } : {}), onWarning: sayWarnings(io) });
     if (json) printJson(io, listing);
     else io.out(text(listing));
     return 0;

@@ -30,10 +30,13 @@ export interface Recording {
   readonly params: Map<string, Param>;
   /** Module paths, as `named_modules()` would list them; shared instances appear once. */
   readonly modules: Set<string>;
-  /** Convolutions that a weights file has a bias for and the definition has not: a BatchNorm was fused into them. */
-  readonly fused: Set<Value>;
+  /**
+   * Results of convolutions, with their paths, that a weights file has a bias for and the definition has not: a BatchNorm was
+   * fused into each.
+   */
+  readonly fused: Map<Value, string>;
   /** What was said of trained layers that are not as the yaml has them. */
-  readonly believed: Set<string>;
+  readonly said: Set<string>;
   /**
    * What summaries count: elements of parameters (not buffers), and whether an nn.Linear is among the modules (its cost
    * need not grow with the map).
@@ -43,12 +46,12 @@ export interface Recording {
   readonly countOnly?: boolean;
 }
 
-export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'fused' | 'believed' | 'counted'>): Recording => ({
+export const newRecording = (options: Omit<Recording, 'params' | 'modules' | 'fused' | 'said' | 'counted'>): Recording => ({
   ...options,
   params: new Map(),
   modules: new Set(),
-  fused: new Set(),
-  believed: new Set(),
+  fused: new Map(),
+  said: new Set(),
   counted: { elements: 0, linear: false },
 });
 
@@ -196,7 +199,7 @@ export class Builder extends TensorOps {
     const params: readonly Param[] = bias || fused ? [weight, this.param(`${name}.bias`, [out])] : [weight];
     const operands = affine && params[1] ? affine(weight, params[1]) : this.scaled(params, scale);
     const y = this.one<'Conv', S>('Conv', [x, ...operands], { kernel: kernel!, strides: strides!, pads: [...pads!, ...pads!], dilations: dilations!, group: groups }, name);
-    if (fused) this.recording.fused.add(y);
+    if (fused) this.recording.fused.set(y, this.path(name));
     return y;
   }
 
@@ -212,7 +215,7 @@ export class Builder extends TensorOps {
 
   private batchNorm(name: string, x: FeatureMap, affine: Affine, epsilon: number): Tensor<MapShape> {
     // fuse_conv_and_bn has made it a part of the convolution before, and deleted it.
-    if (this.recording.fused.has(x) && !this.recording.weights.has?.(this.path(`${name}.weight`))) return x as Tensor<MapShape>;
+    if (this.recording.fused.delete(x) && !this.recording.weights.has?.(this.path(`${name}.weight`))) return x as Tensor<MapShape>;
     const [gain, bias] = affine(...this.affine(name, x.shape[1]));
     const statistics = ['running_mean', 'running_var'].map((leaf) => this.buffer(`${name}.${leaf}`, [x.shape[1]]));
     return this.one('BatchNormalization', [x, gain, bias, ...statistics], { epsilon: this.epsilon(name, epsilon) }, name);
@@ -239,9 +242,12 @@ export class Builder extends TensorOps {
 
   /** Says once what the trained layers have and their definition has not. */
   private believe(what: string, stated: string, defined: string): void {
-    const text = `the trained layers have ${what} ${stated}, by the yaml it is ${defined}: the layers are believed`;
-    if (!this.recording.believed.has(text)) this.recording.warn(text);
-    this.recording.believed.add(text);
+    this.sayOnce(`the trained layers have ${what} ${stated}, their definition has ${defined}: the layers are believed`);
+  }
+
+  private sayOnce(text: string): void {
+    if (!this.recording.said.has(text)) this.recording.warn(text);
+    this.recording.said.add(text);
   }
 
   /** An attribute of this module in a pickled model; undefined without one. */
@@ -303,11 +309,16 @@ export class Builder extends TensorOps {
    * that one, false none (PyTorch has an nn.Identity there). A pickled model knows which it really has.
    */
   activation<S extends Shape>(x: Value<S>, which: boolean | string, name: string): Value<S> {
-    const stated = statedActivation(this.recording.weights, this.path(name), typeof which === 'boolean' && this.recording.activation === undefined);
+    const stated = statedActivation(this.recording.weights, this.path(name));
     if (stated !== undefined) {
       const defined = which === true ? (this.recording.activation ?? 'nn.SiLU()') : which === false ? 'nn.Identity()' : which;
-      if (!sameActivation(stated, defined)) this.believe('the activation', stated, defined);
-      return activate(this, x, stated, name);
+      const same = sameActivation(stated, defined);
+      const yamlSays = this.recording.weights.yamlGiven && (typeof which === 'string' || this.recording.activation !== undefined);
+      if (same || !yamlSays) {
+        if (!same) this.believe('the activation', stated, defined);
+        return activate(this, x, stated, name);
+      }
+      this.sayOnce(`the trained layers have the activation ${stated}, the yaml says ${defined}: the yaml counts`);
     }
     if (which === true) return activate(this, x, this.recording.activation ?? 'nn.SiLU()', '/default_act');
     if (typeof which === 'string' && this.recording.namedActivations) return activate(this, x, which, name);

@@ -47,6 +47,8 @@ export interface NetworkOptions extends GraphOptions {
   readonly names?: readonly string[];
   /** What a weights file says, for where the yaml and the other options are silent. */
   readonly fallback?: { readonly scale?: string; readonly names?: readonly string[] };
+  /** Whether the yaml's file name may tell the scale; default true. */
+  readonly scaleByName?: boolean;
 }
 
 export interface ModuleOptions extends GraphOptions {

@@ -129,6 +129,9 @@ function formatPlace({ source, span, layer }: Place): string[] {
   ];
 }
 
+/** A name out of a file, on one line and not too long. */
+export const quoted = (text: string): string => JSON.stringify(text.slice(0, 100)).slice(1, -1);
+
 /** The names nearest to `name` (Damerau–Levenshtein, case ignored), best first; empty when nothing is near. */
 export function nearest(name: string, names: Iterable<string>, limit = 1): string[] {
   const wanted = name.slice(0, 64).toLowerCase();

@@ -72,6 +72,7 @@ export function recordNetwork(network: Network<BoundLayer>, size: ImageSize, opt
     results.push(outputs);
     return { index: layer.index, shapes: outputs.map(({ shape }) => shape), parameters: recording.counted.elements - before };
   });
+  warnOfBiases(recording, options);
   const head = network.layers.at(-1)!.definition.head;
   const outputs = results.at(-1)!.map((value, i): Output => {
     const about = head?.outputs[i];
@@ -120,8 +121,16 @@ export function recordModule({ definition, bound, copies }: BoundLayer, shapes: 
     axes: axesOf(shape, i, shapes[0]!, definition),
   }));
   const values = recordCopies(definition, bound, copies, inputs, recording, nodes, '');
+  warnOfBiases(recording, options);
   const outputs = values.map((value, i): Output => ({ name: values.length === 1 ? 'y' : `y${i}`, value, axes: ['batch'] }));
   return { graph: { inputs, outputs, nodes }, layers: [{ index: 0, shapes: values.map(({ shape }) => shape), parameters: recording.counted.elements }], ...totals(recording) };
+}
+
+/** Biases that no BatchNorm left behind: the module was trained with another definition. */
+function warnOfBiases({ fused }: Recording, { warn }: RecordOptions): void {
+  const [first, ...more] = fused.values();
+  if (first === undefined) return;
+  warn?.(new Problem('bad-weights', `${first}${more.length === 0 ? '' : ` and ${more.length} more`} has a bias in the weights file and none in its definition: it is added`));
 }
 
 /** What open sizes are called. One name stands for one size: that of another map gets a number. */

@@ -2,7 +2,7 @@
  * What a pickled model states of its layers, held against what its yaml makes of them. Tensors alone cannot tell a
  * stride of 1 from one of 2, nor ReLU from SiLU.
  */
-import { Problem } from './errors.js';
+import { Problem, quoted } from './errors.js';
 import { showLiteral } from './module.js';
 import type { AttrsOf, OpName } from './onnx/operators/index.js';
 import { className, type ModuleFacts, type WeightSource } from './weights/source.js';
@@ -25,7 +25,7 @@ function comparisons(facts: ModuleFacts, op: OpName, attrs: Readonly<Record<stri
   const kind = className(facts);
   if (op === 'Conv' && kind === 'Conv2d') {
     const mode = facts.attribute('padding_mode');
-    if (typeof mode === 'string' && mode !== 'zeros') throw new Problem('bad-weights', `a convolution in ${facts.file} pads with '${mode}', which is not available`);
+    if (typeof mode === 'string' && mode !== 'zeros') throw new Problem('bad-weights', `a convolution in ${facts.file} pads with '${quoted(mode)}', which is not available`);
     return [
       ['stride', facts.attribute('stride'), attrs.strides as readonly number[]],
       ['padding', facts.attribute('padding'), half(attrs.pads)],
@@ -53,18 +53,17 @@ function pairOf(stated: unknown, length: number): readonly number[] | undefined 
 const NUMBERS: Readonly<Record<string, string>> = { LeakyReLU: 'negative_slope', ELU: 'alpha' };
 
 /**
- * The activation that a pickled model has, such as `nn.LeakyReLU(0.1)`; undefined where nothing is stated, or where a
- * yaml given beside the file says which (`open`: it does not).
+ * The activation that a pickled model has, such as `nn.LeakyReLU(0.1)`; undefined where nothing is stated.
  */
-export function statedActivation(weights: WeightSource, path: string, open: boolean): string | undefined {
-  const facts = weights.yields && !open ? undefined : weights.module?.(path);
+export function statedActivation(weights: WeightSource, path: string): string | undefined {
+  const facts = weights.module?.(path);
   if (!facts) return undefined;
   const kind = className(facts);
   const number = facts.attribute(NUMBERS[kind] ?? '');
   const approximate = kind === 'GELU' ? facts.attribute('approximate') : 'none';
   if (typeof approximate === 'string' && approximate !== 'none') throw new Problem('bad-weights', `a GELU in ${facts.file} is approximated ('${approximate}'), which is not available`);
   if (!facts.path.startsWith('torch.nn.')) {
-    throw new Problem('bad-weights', `${facts.file} has the activation ${facts.path}, which is not PyTorch's`, { help: 'Known are the activations of torch.nn, such as SiLU, ReLU, LeakyReLU.' });
+    throw new Problem('bad-weights', `${facts.file} has the activation ${facts.path}, which is not PyTorch's`, { help: 'Known are the activations of torch.nn. If it computes what one of these does, save the model with that one.' });
   }
   return `nn.${kind}(${typeof number === 'number' ? number : ''})`;
 }

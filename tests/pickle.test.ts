@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { Problem } from '../compiler/errors.js';
 import { isHarmful } from '../compiler/weights/pickle/globals.js';
-import { quoted, readPickle, type PickleHooks } from '../compiler/weights/pickle/machine.js';
+import { quoted } from '../compiler/errors.js';
+import { readPickle, type PickleHooks } from '../compiler/weights/pickle/machine.js';
 import { ByteStream } from '../compiler/weights/pickle/stream.js';
 import { Dict, Global, Inert, PySet, field } from '../compiler/weights/pickle/values.js';
 import { memorySource, problemOf } from './made-files.js';

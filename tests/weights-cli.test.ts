@@ -184,7 +184,7 @@ describe('refusals: exit 2, one message, nothing left behind', () => {
     ['rules without weights', ['compile', 'm.yaml', '--key-map', 'a=b'], /^error\[bad-option\]: a key map renames the tensors of a file, but no weights are given/],
     ['a state_dict alone', ['compile', 'sd.pt'], /^error\[bad-weights\]: sd\.pt does not tell what its model is[^]*yolonnx compile model\.yaml --weights sd\.pt/],
     ['weights of another model', ['compile', 'm.yaml', '--weights', 'other.pt', '--imgsz', '64'], /^error\[bad-weights\]: other\.pt does not fit the model: /],
-    ['weights of another number of classes', ['compile', 'best.pt', '--nc', '5', '--imgsz', '64'], /^error\[bad-weights\]: best\.pt does not fit the model[^]* {2}help: The weights are of a model with nc 3: add --nc 3\./],
+    ['weights of another number of classes', ['compile', 'best.pt', '--nc', '5', '--imgsz', '64'], /^error\[bad-weights\]: best\.pt does not fit the model[^]* {2}help: The weights are of a model with nc 3: give --nc 3\./],
   ])('%s', (_, args, message) => {
     put('yolov5u-zip_p5', 'best.pt');
     put('yolov8u-sd_yolo_wrapper', 'other.pt');

@@ -305,3 +305,68 @@ test('tuples, ordered dicts and lists of a pickled yaml read alike', async () =>
   const of = (backbone: Part, head: Part): Promise<string | undefined> => listWeights({ file: file('best.pt', checkpoint({ model: { yaml: ordered({ nc: int(1), backbone, head }) } })) }).then((listing) => listing.yaml);
   expect(await of(tuple(tuple(int(-1), int(1), text('Conv'), ints([8, 3, 2]))), ']')).toBe(await of(rows, ')'));
 });
+
+describe('which keys belong to what', () => {
+  /** The layer alone in a Sequential that was saved as it is: paths `0`, keys `0.conv.weight`. */
+  const bn = nnModule('torch.nn.modules.batchnorm.BatchNorm2d', { parameters: { weight: parameter('1', [8]), bias: parameter('1', [8]) }, buffers: { running_mean: parameter('1', [8]), running_var: parameter('1', [8]) }, eps: float(0.5) });
+  const inner = nnModule('torch.nn.modules.container.Sequential', {
+    modules: { 0: nnModule('models.common.Conv', { modules: { conv: nnModule('torch.nn.modules.conv.Conv2d', { parameters: { weight: parameter('0', shapes['conv.weight']), bias: NONE } }), bn, act: silu } }) },
+  });
+  const ones = (count: number): Uint8Array => new Uint8Array(new Float32Array(count).fill(1).buffer);
+
+  test('an inner Sequential states its layers’ eps', async () => {
+    const weights = file('inner.pt', torchZip(inner, { 0: ones(8 * 27), 1: ones(8) }));
+    const { warnings } = await compile({ model: source, weights, imgsz: [32, 32] });
+    expect(warnings).toEqual([expect.stringContaining('the trained layers have eps 0.5, their definition has 0.001')]);
+  });
+
+  test('copies of a module alone have keys that begin with a number', async () => {
+    const copies = convTensors('0.', '1.');
+    const square = Object.fromEntries(Object.entries(copies).map(([key, tensor]) => [key, key.endsWith('conv.weight') ? filled([8, 8, 3, 3]) : tensor]));
+    const weights = file('copies.safetensors', safetensors(square));
+    const { weights: used } = await compile({ module: { module: 'Conv', args: '[8, 3]', inputs: [[1, 8, 4, 4]], repeats: 2 }, weights });
+    expect(used?.unused).toEqual([]);
+  });
+
+  test('a fused convolution stands for one BatchNorm, not for the next as well', async () => {
+    const text = 'nc: 1\nbackbone:\n  - [-1, 1, Conv, [8, 3, 2, null, 1, 1, False]]\n  - [-1, 1, NAMAttention, [8]]\nhead: []\n';
+    const fused = { 'model.0.conv.weight': filled([8, 3, 3, 3]), 'model.0.conv.bias': filled([8]) };
+    const problem = await problemOfAsync(compile({ model: { file: 'nam.yaml', text }, weights: file('fused.safetensors', safetensors(fused)), imgsz: [32, 32] }));
+    expect(problem.message).toMatch(/4 missing[^]*model\.1\.Channel_Att\.bn2\.weight is missing/);
+  });
+
+  test('a bias that no definition has is used, and told', async () => {
+    const biased = { ...convTensors('model.0.'), 'model.0.conv.bias': filled([8]) };
+    const { warnings } = await compile({ model: source, weights: file('biased.safetensors', safetensors(biased)), imgsz: [32, 32] });
+    expect(warnings).toEqual([]);
+    const cbam = await stateDictOf('CBAM', '[8, 2, 3]', [1, 8, 4, 4]);
+    const told = await compile({ module: { module: 'CBAM', args: '[8, 2, 3]', inputs: [[1, 8, 4, 4]] }, weights: file('cbam.safetensors', safetensors({ ...cbam, 'channel_attention.f1.bias': filled([4]) })) });
+    expect(told.warnings).toEqual([expect.stringContaining('channel_attention.f1 has a bias in the weights file and none in its definition')]);
+  });
+
+  test.each([384, 896, 19_280])('a header of %d bytes does not make safetensors a pickle or a zip', async (length) => {
+    const plain = safetensors(convTensors('model.0.'));
+    const [headerLength] = new Uint32Array(plain.slice(0, 4).buffer);
+    const header = Buffer.from(plain.subarray(8, 8 + headerLength!));
+    const size = header.length > length ? length + 65_536 : length;
+    const head = new Uint8Array(8);
+    new DataView(head.buffer).setUint32(0, size, true);
+    const padded = new Uint8Array(Buffer.concat([head, header, Buffer.alloc(size - header.length, ' '), plain.subarray(8 + headerLength!)]));
+    expect((await listWeights({ file: file('padded.safetensors', padded) })).totals.tensors).toBe(5);
+  });
+
+  test('a letter for a scale without scales does not count', async () => {
+    const model = { yaml: fields({ nc: int(1), backbone: rows, head: ']', scale: text('n'), depth_multiple: float(1), width_multiple: float(1) }) };
+    expect((await compile({ model: file('flat.pt', checkpoint({ model })), imgsz: [32, 32] })).warnings).toEqual([]);
+  });
+});
+
+/** All tensors of a module, as a compilation without weights would ask for them. */
+async function stateDictOf(module: string, args: string, shape: readonly number[]): Promise<Record<string, MadeTensor>> {
+  const problem = await problemOfAsync(compile({ module: { module, args, inputs: [shape] }, weights: file('empty.safetensors', safetensors({ x: filled([1]) })) }));
+  const keys = [...problem.message.matchAll(/^ {4}(\S+) is missing/gm)].map(([, key]) => key!);
+  const found: Record<string, MadeTensor> = Object.fromEntries(keys.map((key) => [key, filled([1])]));
+  const sizes = await problemOfAsync(compile({ module: { module, args, inputs: [shape] }, weights: file('ones.safetensors', safetensors(found)) }));
+  for (const [, key, needed] of sizes.message.matchAll(/^ {4}(\S+) is \[1\], the model needs \[([\d, ]+)\]/gm)) found[key!] = filled(needed!.split(', ').map(Number));
+  return found;
+}

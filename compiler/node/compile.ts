@@ -11,7 +11,7 @@ import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
 import { atomicFile, refuseOverwriting, type AtomicFile } from './files.js';
 import { findGoldens } from './goldens.js';
-import { openInput, openWeights, type InputOptions, type OpenedWeights } from './inputs.js';
+import { keyMapAlone, openInput, openWeights, type InputOptions, type OpenedWeights } from './inputs.js';
 import { locateModel } from './model-file.js';
 import { checkOptions } from './options.js';
 import { today, version } from './version.js';
@@ -136,7 +136,8 @@ async function write(given: CompileOptions, warn: (warning: Problem) => void, si
   };
   if (options.module) {
     if (options.model !== undefined) throw new Problem('bad-option', 'give a model or a module, not both');
-    const weights = file === undefined ? undefined : await openWeights(file, { keyMap, yields: true });
+    if (file === undefined && keyMap && keyMap.length > 0) throw keyMapAlone();
+    const weights = file === undefined ? undefined : await openWeights(file, { keyMap, yamlGiven: true, lone: true });
     try {
       const request = { ...options, ...options.module, warn, weights: weights?.source() ?? seededWeights({ seed, gain }) };
       return { written: await writeModule(request, library, hooks), gflops: () => null, checkpoint: weights?.checkpoint };

@@ -123,7 +123,7 @@ export function refuseOverwriting(target: string, inputs: readonly string[]): vo
   if (!written?.isFile()) return;
   for (const input of inputs) {
     if (isSameFile(input, written)) {
-      throw new Problem('bad-option', `${target} would be overwritten, but it is read as ${input}`, { help: 'Name another file with -o.' });
+      throw new Problem('bad-option', `${target} would be overwritten, but it is read as ${input}`, { help: 'Name another file.' });
     }
   }
 }

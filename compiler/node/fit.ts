@@ -5,6 +5,9 @@ import { recordNetwork } from '../record.js';
 import { library } from '../../ops/index.js';
 import type { OpenedInput } from './inputs.js';
 
+/** Scales that are tried: yamls have five. */
+const MOST_SCALES = 16;
+
 /**
  * Prepares the network. Where nothing says which scale it has, the first that the weights fit is taken. Throws what
  * `prepare` throws.
@@ -14,12 +17,13 @@ export async function prepareFitting({ source, weights }: OpenedInput, options: 
   const first = await prepare(source, { ...options, warn: (warning) => warnings.push(warning) }, library);
   const { guessed, scales = [], scale } = first.network;
   if (weights && guessed && !fits(first, weights)) {
-    for (const other of scales.filter((name) => name !== scale)) {
-      const attempt = await attempted(source, { ...options, scale: other });
-      if (attempt && fits(attempt, weights)) {
-        options.warn?.(new Problem('bad-scale', `no scale is given: ${other} is taken, which ${weights.checkpoint.name} fits`, { help: `--scale ${other} says the same.` }));
-        return attempt;
-      }
+    for (const other of scales.filter((name) => name !== scale).slice(0, MOST_SCALES)) {
+      const said: Problem[] = [];
+      const attempt = await attempted(source, { ...options, scale: other, warn: (warning) => said.push(warning) });
+      if (!attempt || !fits(attempt, weights)) continue;
+      options.warn?.(new Problem('bad-scale', `no scale is given: ${other} is taken, which ${weights.checkpoint.name} fits`, { help: `--scale ${other} says the same.` }));
+      for (const warning of said) options.warn?.(warning);
+      return attempt;
     }
   }
   for (const warning of warnings) options.warn?.(warning);
@@ -34,9 +38,9 @@ export async function advised(error: unknown, { source, weights }: OpenedInput, 
   if (!(error instanceof Problem) || error.code !== 'bad-weights' || !weights) return error;
   const { nc } = weights.checkpoint.model;
   const advice = (help: string): Problem => new Problem(error.code, error.message, { place: error.place, help, cause: error });
-  if (nc !== undefined && nc !== network.nc && fitsWith(await attempted(source, { ...options, nc }))) return advice(`The weights are of a model with nc ${nc}: add --nc ${nc}.`);
-  for (const scale of network.scales ?? []) {
-    if (scale !== network.scale && fitsWith(await attempted(source, { ...options, scale }))) return advice(`The weights are of scale ${scale}: add --scale ${scale}.`);
+  if (nc !== undefined && nc !== network.nc && fitsWith(await attempted(source, { ...options, nc, warn: () => undefined }))) return advice(`The weights are of a model with nc ${nc}: ${options.nc === undefined ? 'add' : 'give'} --nc ${nc}.`);
+  for (const scale of (network.scales ?? []).slice(0, MOST_SCALES)) {
+    if (scale !== network.scale && fitsWith(await attempted(source, { ...options, scale, warn: () => undefined }))) return advice(`The weights are of scale ${scale}: add --scale ${scale}.`);
   }
   return error;
 
@@ -47,7 +51,7 @@ export async function advised(error: unknown, { source, weights }: OpenedInput, 
 
 async function attempted(source: Source, options: NetworkOptions): Promise<Prepared | undefined> {
   try {
-    return await prepare(source, { ...options, warn: () => undefined }, library);
+    return await prepare(source, options, library);
   } catch (error) {
     if (error instanceof Problem) return undefined;
     throw error;

@@ -1,8 +1,9 @@
 /** What is in a weights file, and the same as safetensors. */
-import type { Problem } from '../errors.js';
-import type { ModelFacts } from '../weights/checkpoint.js';
+import { Problem } from '../errors.js';
+import { stopIfAborted } from './abort.js';
+import { checkListing } from './options.js';
+import type { Checkpoint, ModelFacts, Plain } from '../weights/checkpoint.js';
 import { itemSize } from '../weights/dtypes.js';
-import type { Plain } from '../weights/torch/plain.js';
 import { writeSafetensors } from '../weights/write-safetensors.js';
 import { atomicFile, fileSource, refuseOverwriting } from './files.js';
 import { openWeights } from './inputs.js';
@@ -11,13 +12,15 @@ export interface WeightsOptions {
   /** A PyTorch checkpoint or a safetensors file. */
   readonly file: string;
   /** Rules `old.*=new.*` for the names of tensors. */
-  readonly keyMap?: readonly string[];
+  readonly keyMap?: readonly string[] | undefined;
   /** A safetensors file to write, with the model's yaml and names in its metadata. */
   readonly to?: string;
   readonly onWarning?: (warning: Problem) => void;
+  /** Stops the writing; nothing is left behind. */
+  readonly signal?: AbortSignal;
 }
 
-export interface WeightsListing extends Omit<ModelFacts, 'yaml'> {
+export interface WeightsListing extends Omit<ModelFacts, 'yaml' | 'remarks'> {
   readonly file: string;
   readonly bytes: number;
   /** `zip` and `legacy` are torch.save's forms. */
@@ -37,7 +40,8 @@ export interface WeightsListing extends Omit<ModelFacts, 'yaml'> {
 }
 
 /** Lists a weights file. Throws Problem('unreadable', 'bad-weights', 'unwritable' or 'bad-option'). */
-export async function listWeights({ file, keyMap, to }: WeightsOptions): Promise<WeightsListing> {
+export async function listWeights(options: WeightsOptions): Promise<WeightsListing> {
+  const { file, keyMap, to, onWarning, signal } = checkListing(options);
   if (to !== undefined) refuseOverwriting(to, [file]);
   const { checkpoint, close } = await openWeights(file, { keyMap });
   try {
@@ -45,7 +49,10 @@ export async function listWeights({ file, keyMap, to }: WeightsOptions): Promise
     if (to !== undefined) {
       const target = atomicFile(to);
       try {
-        writeSafetensors(target, checkpoint, bytes);
+        await writeSafetensors(target, checkpoint, bytes, async () => {
+          await new Promise((resume) => setImmediate(resume));
+          stopIfAborted(signal);
+        });
         target.commit();
       } catch (error) {
         target.abort();
@@ -53,7 +60,8 @@ export async function listWeights({ file, keyMap, to }: WeightsOptions): Promise
       }
     }
     const { container, holds, info, classes, model } = checkpoint;
-    const { yaml, ...facts } = model;
+    const { yaml, remarks = [], ...facts } = model;
+    for (const remark of remarks) onWarning?.(new Problem('bad-weights', remark));
     const tensors = [...checkpoint.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
     return {
       file, bytes, container, holds, ...facts,
@@ -72,7 +80,7 @@ function sizeOf(path: string): number {
   return source.size;
 }
 
-function totalsOf(tensors: Awaited<ReturnType<typeof openWeights>>['checkpoint']['tensors']): WeightsListing['totals'] {
+function totalsOf(tensors: Checkpoint['tensors']): WeightsListing['totals'] {
   const dtypes: Record<string, number> = {};
   const totals = { tensors: tensors.size, elements: 0, bytes: 0 };
   for (const { dtype, size } of tensors.values()) {

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { Problem } from '../errors.js';
 import type { CompileOptions } from './compile.js';
+import type { WeightsOptions } from './list-weights.js';
 
 const wrong = (name: string, expected: string, value: unknown): Problem =>
   new Problem('bad-option', `${name} must be ${expected}, got ${inspect(value, { depth: 1, breakLength: Infinity }).slice(0, 80)}`);
@@ -11,7 +12,9 @@ const isStrings = (value: unknown): boolean => Array.isArray(value) && value.eve
 const oneOf = (words: readonly unknown[]) => (value: unknown): boolean => words.includes(value);
 
 /** Option, what it must be, and the test of it. Numbers that have a range are checked where the range is known. */
-const rules: readonly (readonly [keyof CompileOptions, string, (value: unknown) => boolean])[] = [
+type Rule<Name extends string> = readonly [Name, string, (value: unknown) => boolean];
+
+const rules: readonly Rule<keyof CompileOptions>[] = [
   ['model', 'a path, or { file, text }', (value) => isString(value) || (isRecord(value) && isString(value.file) && isString(value.text))],
   ['module', '{ module, args, inputs }', (value) => isRecord(value) && isString(value.module) && (isString(value.args) || Array.isArray(value.args)) && Array.isArray(value.inputs) && value.inputs.every(Array.isArray)],
   ['output', 'a path', isString],
@@ -38,10 +41,25 @@ function isCustomOps(value: unknown): boolean {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The options, or Problem('bad-option') for the first that is not what it must be. */
-export function checkOptions<O extends Partial<CompileOptions>>(options: O): O {
+export const checkOptions = <O extends Partial<CompileOptions>>(options: O): O => checked(options, rules);
+
+const listing: readonly Rule<keyof WeightsOptions>[] = [
+  ['file', 'a path', isString],
+  ['keyMap', "a list of rules 'old=new'", isStrings],
+  ['to', 'a path', isString],
+];
+
+/** The same for `listWeights`. */
+export function checkListing(options: WeightsOptions): WeightsOptions {
+  const { file } = checked(options, listing) as Partial<WeightsOptions>;
+  if (file === undefined) throw wrong('file', 'a path', file);
+  return options;
+}
+
+function checked<O extends object>(options: O, all: readonly Rule<string>[]): O {
   if (!isRecord(options)) throw wrong('options', 'an object', options);
-  for (const [name, expected, test] of rules) {
-    const value: unknown = options[name];
+  for (const [name, expected, test] of all) {
+    const value: unknown = (options as Readonly<Record<string, unknown>>)[name];
     if (value !== undefined && !test(value)) throw wrong(name, expected, value);
   }
   return options;

@@ -9,6 +9,7 @@ import { countMacs } from '../stats.js';
 import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
 import { prepareFitting } from './fit.js';
 import { openInput, type InputOptions } from './inputs.js';
+import { checkOptions } from './options.js';
 
 export interface SummaryOptions extends Pick<NetworkOptions, 'scale' | 'imgsz' | 'nc' | 'aliases'>, Omit<InputOptions, 'model'> {
   /** A yaml or a checkpoint: a path, or a yaml's name and text. */
@@ -57,7 +58,8 @@ export async function summarize(options: SummaryOptions): Promise<Summary> {
   };
 }
 
-async function preparedOf({ onWarning: warn, weights, ...options }: SummaryOptions): Promise<Prepared> {
+async function preparedOf(given: SummaryOptions): Promise<Prepared> {
+  const { onWarning: warn, weights, ...options } = checkOptions(given);
   const input = await openInput({ ...options, ...(weights === undefined ? {} : { weights }) }, warn);
   try {
     return await prepareFitting(input, { ...options, ...input.settings, ...(warn ? { warn } : {}) });

@@ -86,7 +86,7 @@ function onceEach(say: ((text: string) => void) | undefined): (text: string) => 
 export async function compileGolden(golden: Golden, source: ByteSource, { keyMap, ...options }: GraphOptions & Pick<InputOptions, 'keyMap'> = {}): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const hooks = { sink: { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) }, producerVersion: version(), date: today() };
-  const opened = golden.weights.from === 'checkpoint' ? await openWeights(join(dirname(golden.file), golden.weights.file), { keyMap, yields: true }) : undefined;
+  const opened = golden.weights.from === 'checkpoint' ? await openWeights(join(dirname(golden.file), golden.weights.file), { keyMap, yamlGiven: true, lone: golden.kind === 'module' }) : undefined;
   const common = { ...options, weights: opened?.source() ?? goldenWeights(golden, source) };
   try {
     if (golden.kind === 'module') {

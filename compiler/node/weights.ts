@@ -18,7 +18,8 @@ export function isWeightsFile(path: string): boolean {
   if (/\.ya?ml$/i.test(path) || !exists(path)) return false;
   const file = fileSource(path);
   try {
-    return isCheckpoint(startOf(file, 4));
+    const start = startOf(file, 16);
+    return isSafetensors(start) || isZip(start) || isPickle(start);
   } finally {
     file.close();
   }
@@ -27,7 +28,7 @@ export function isWeightsFile(path: string): boolean {
 const isZip = (start: Uint8Array): boolean => start[0] === 0x50 && start[1] === 0x4b;
 /** PROTO and a protocol. */
 const isPickle = (start: Uint8Array): boolean => start[0] === 0x80 && start[1]! <= 5;
-const isCheckpoint = (start: Uint8Array): boolean => isZip(start) || isPickle(start);
+const isSafetensors = (start: Uint8Array): boolean => start[8] === 0x7b && start[7] === 0;
 
 function startOf(file: ByteSource, length: number): Uint8Array {
   const start = new Uint8Array(Math.min(length, file.size));
@@ -49,15 +50,18 @@ export async function openCheckpoint(path: string): Promise<OpenedCheckpoint> {
 /** Reads what a file holds, without its tensors. Throws Problem('bad-weights'). */
 export async function readCheckpoint(file: ByteSource): Promise<Checkpoint> {
   const start = startOf(file, 64);
+  // The length of a header may begin like a zip or a pickle; neither of these has a brace after eight bytes.
+  if (isSafetensors(start)) return checkpointOfSafetensors(file);
   if (isZip(start)) {
-    const [{ openZip }, { readTorchZip }, { checkpointOf }] = await Promise.all([import('./zip.js'), import('../weights/torch/read.js'), import('../weights/torch/checkpoint.js')]);
-    return checkpointOf(file.name, readTorchZip(file.name, await openZip(file)));
+    const { openZip } = await import('./zip.js');
+    const { checkpointOfZip } = await import('../weights/torch/checkpoint.js');
+    return checkpointOfZip(file.name, await openZip(file));
   }
   if (isPickle(start)) {
-    const [{ readTorchLegacy }, { checkpointOf }] = await Promise.all([import('../weights/torch/read.js'), import('../weights/torch/checkpoint.js')]);
-    return checkpointOf(file.name, readTorchLegacy(file));
+    const { checkpointOfLegacy } = await import('../weights/torch/checkpoint.js');
+    return checkpointOfLegacy(file);
   }
-  if (/\.safetensors$/i.test(file.name) || start[8] === 0x7b) return checkpointOfSafetensors(file);
+  if (/\.safetensors$/i.test(file.name)) return checkpointOfSafetensors(file);
   const [what, help] = kindOf(new TextDecoder().decode(start));
   throw new Problem('bad-weights', `${file.name} is ${what}`, { help });
 }

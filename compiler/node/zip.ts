@@ -106,11 +106,15 @@ function checkOverlaps(name: string, entries: readonly Entry[]): void {
   });
 }
 
-/** The entry that was unpacked last. */
+/** The entry that was unpacked last, and how much was unpacked in all: entries that are read in turn are unpacked anew. */
 class Unpacked {
   entry: ZipEntry | undefined;
   bytes = new Uint8Array(0);
+  total = 0;
 }
+
+/** Some ten times the largest of these models. */
+const MAX_UNPACKED_IN_ALL = 4 * 2 ** 30;
 
 const LOCAL_HEADER = 30;
 const CHUNK = 1 << 20;
@@ -198,6 +202,8 @@ class ZipEntry implements ByteSource {
     if (unpacked.entry === this) return unpacked.bytes;
     if (entry.compressionMethod !== DEFLATED || entry.isEncrypted()) throw this.fault('is packed or encrypted in a way that is not read');
     if (entry.uncompressedSize > MAX_UNPACKED || entry.compressedSize > MAX_UNPACKED) throw this.fault(`is compressed and ${entry.uncompressedSize} bytes long; at most ${MAX_UNPACKED} are unpacked`);
+    unpacked.total += entry.uncompressedSize;
+    if (unpacked.total > MAX_UNPACKED_IN_ALL) throw this.fault('is unpacked over and over: tensors of several entries are mixed');
     const packed = new Uint8Array(entry.compressedSize);
     this.source.read(packed, this.dataStart());
     unpacked.entry = undefined;

@@ -3,7 +3,9 @@ import { Problem } from '../errors.js';
 import type { KeyMap } from './key-map.js';
 import type { ModuleFacts } from './source.js';
 import type { StateDict, StoredTensor } from './state-dict.js';
-import type { Plain } from './torch/plain.js';
+
+/** Data of a file as JSON can hold it. */
+export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain };
 
 export interface Checkpoint extends StateDict {
   /** `zip` and `legacy` are torch.save's. */
@@ -39,23 +41,29 @@ export interface ModelFacts {
 }
 
 /**
- * Keys without what wrappers put in front (`module.` of DataParallel, `_orig_mod.` of torch.compile, `model.` of the YOLO
- * class), so that those of a model begin with `model.<index>.`; an inner Sequential's keys get that `model.`.
+ * What wrappers put in front of every key: `module.` of DataParallel, `_orig_mod.` of torch.compile, `model.` of the YOLO
+ * class. Without it the keys of a model begin with `model.<index>.`.
  */
-export function prefixOf(keys: Iterable<string>): { readonly strip: string; readonly add: string } {
+export function prefixOf(keys: Iterable<string>): string {
   const all = [...keys];
-  let strip = '';
-  const shared = (prefix: string): boolean => all.length > 0 && all.every((key) => key.startsWith(strip + prefix));
-  while (shared('module.') || shared('_orig_mod.')) strip += shared('module.') ? 'module.' : '_orig_mod.';
-  const inner = /^(.*?)model\.\d+\./.exec(all[0]?.slice(strip.length) ?? '')?.[1] ?? '';
-  if (inner !== '' && shared(inner)) strip += inner;
-  return { strip, add: all.length > 0 && all.every((key) => /^\d+\./.test(key.slice(strip.length))) ? 'model.' : '' };
+  let prefix = '';
+  const shared = (more: string): boolean => all.length > 0 && all.every((key) => key.startsWith(prefix + more));
+  while (shared('module.') || shared('_orig_mod.')) prefix += shared('module.') ? 'module.' : '_orig_mod.';
+  const inner = /^(.*?)model\.\d+\./.exec(all[0]?.slice(prefix.length) ?? '')?.[1] ?? '';
+  return inner !== '' && shared(inner) ? prefix + inner : prefix;
 }
 
-/** The entries under their keys without wrappers. */
-export function renamed<T>(entries: ReadonlyMap<string, T>, { strip, add }: ReturnType<typeof prefixOf>): ReadonlyMap<string, T> {
-  if (strip === '' && add === '') return entries;
-  return new Map([...entries].flatMap(([key, value]) => (key.startsWith(strip) ? [[add + key.slice(strip.length), value] as const] : [])));
+/** Entries by key, without a prefix that all keys have. */
+export function withoutPrefix<T>(entries: ReadonlyMap<string, T>, prefix: string): ReadonlyMap<string, T> {
+  return prefix === '' ? entries : new Map([...entries].map(([key, value]) => [key.slice(prefix.length), value]));
+}
+
+/** Of a network: the keys of its inner Sequential alone (`0.conv.weight`) get the `model.` that its layers have. */
+export function asNetwork(checkpoint: Checkpoint): Checkpoint {
+  const { tensors, modules } = checkpoint;
+  if (![...tensors.keys()].every((key) => /^\d+\./.test(key))) return checkpoint;
+  const inModel = <T>(entries: ReadonlyMap<string, T>): Map<string, T> => new Map([...entries].map(([key, value]) => [`model.${key}`, value]));
+  return { ...checkpoint, tensors: inModel(tensors), modules: inModel(modules) };
 }
 
 /** The checkpoint with its tensors and modules under other names. Throws Problem('bad-option') where two would share one. */

@@ -5,10 +5,10 @@
  *
  * Everything in the header is checked before it is used: files come from strangers.
  */
-import { Problem } from '../errors.js';
+import { Problem, quoted } from '../errors.js';
 import type { ByteSource } from '../io.js';
 import { bytesAt, floatReader, isDType, itemSize } from './dtypes.js';
-import { prefixOf, renamed, type Checkpoint, type ModelFacts } from './checkpoint.js';
+import { prefixOf, withoutPrefix, type Checkpoint, type ModelFacts } from './checkpoint.js';
 import { parseHeader, type Entry, type Header } from './safetensors-header.js';
 import type { ModuleFacts, WeightSource } from './source.js';
 import { stateDictWeights, type StoredTensor } from './state-dict.js';
@@ -70,7 +70,7 @@ export function checkpointOfSafetensors(source: ByteSource): Checkpoint {
     scale: text('scale'),
     task: text('task'),
     nc: classesIn(jsonIn(text('nc'))),
-    names: namesIn(jsonIn(text('names'))),
+    names: namesIn(jsonIn(text('names'), MAX_JSON)),
     stride: numbersIn(jsonIn(text('stride'))),
     kptShape: numbersIn(jsonIn(text('kpt_shape'))),
     yaml: yaml !== undefined && path !== yaml ? { text: yaml } : path === undefined ? undefined : { path },
@@ -79,8 +79,8 @@ export function checkpointOfSafetensors(source: ByteSource): Checkpoint {
     name,
     container: 'safetensors',
     holds: 'state_dict',
-    tensors: renamed(tensors, prefixOf(tensors.keys())),
-    modules: modulesIn(name, jsonIn(text('modules'))),
+    tensors: withoutPrefix(tensors, prefixOf(tensors.keys())),
+    modules: modulesIn(name, jsonIn(text('modules'), MAX_JSON)),
     model: Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)),
     info: Object.fromEntries([...metadata].filter(([key]) => !SAID.has(key))),
     classes: [],
@@ -96,14 +96,20 @@ function modulesIn(file: string, value: unknown): ReadonlyMap<string, ModuleFact
   for (const [path, entry] of isFields(value) ? Object.entries(value) : []) {
     if (!Array.isArray(entry) || typeof entry[0] !== 'string' || !isFields(entry[1])) continue;
     const attributes = new Map(Object.entries(entry[1]));
-    modules.set(path, { file, path: entry[0], attribute: (name) => attributes.get(name) });
+    modules.set(path, { file, path: quoted(entry[0]), attribute: (name) => attributes.get(name) });
   }
   return modules;
 }
 
-function jsonIn(text: string | undefined): unknown {
+/** More than names of 65,536 classes, or what a model's layers state, take. */
+const MAX_JSON = 4 * 2 ** 20;
+const MAX_LIST = 1 << 12;
+
+/** A value of the metadata. What is longer than anything of its kind is left out, before JSON.parse builds it. */
+function jsonIn(text: string | undefined, most = MAX_LIST): unknown {
+  if (text === undefined || text.length > most) return undefined;
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+    return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }

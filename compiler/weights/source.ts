@@ -13,7 +13,7 @@ export interface WeightSource {
   /** What a pickled model says of one of its modules, by its path. */
   module?(path: string): ModuleFacts | undefined;
   /** A yaml was given beside the file: where that says something of a module, it counts. */
-  readonly yields?: boolean;
+  readonly yamlGiven?: boolean;
   /**
    * Called once when every parameter is declared. Throws Problem('bad-weights') naming missing, unexpected and wrongly
    * shaped keys; returns what the file has and the graph never reads. `layerOf` says which layer a key belongs to.

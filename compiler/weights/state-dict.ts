@@ -27,7 +27,7 @@ export interface StateDict {
 
 export interface StateDictOptions {
   /** A yaml was given beside the file. */
-  readonly yields?: boolean;
+  readonly yamlGiven?: boolean;
 }
 
 /**
@@ -38,7 +38,7 @@ const UNREAD = /(^|\.)(num_batches_tracked|anchors|anchor_grid|grid|strides?|tot
 const LAYER = /^model\.\d+\./;
 
 /** Serves parameters from a state_dict; what is missing or wrongly shaped is collected until `finish`. */
-export function stateDictWeights({ name, tensors, modules }: StateDict, { yields = false }: StateDictOptions = {}): WeightSource {
+export function stateDictWeights({ name, tensors, modules }: StateDict, { yamlGiven = false }: StateDictOptions = {}): WeightSource {
   const asked = new Set<string>();
   const missing: { key: string; shape: readonly number[] }[] = [];
   const unfit: { key: string; what: string }[] = [];
@@ -54,7 +54,7 @@ export function stateDictWeights({ name, tensors, modules }: StateDict, { yields
       else return numbers;
       return (into) => void into.fill(0);
     },
-    yields,
+    yamlGiven,
     has: (key) => tensors.has(key),
     ...(modules && modules.size > 0 ? { module: (path: string): ModuleFacts | undefined => modules.get(path) } : {}),
     finish(layerOf = () => undefined) {

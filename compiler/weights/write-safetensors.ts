@@ -7,13 +7,18 @@ import { STATED } from './source.js';
 import type { StoredTensor } from './state-dict.js';
 
 const CHUNK = 1 << 18;
+const PAUSE_EVERY = 1 << 24;
 
-/** Throws Problem('too-large') where expanded tensors would make a file far larger than what is stored. */
-export function writeSafetensors(sink: ByteSink, checkpoint: Checkpoint, stored: number): void {
+/**
+ * `stored` is the size of the file that it comes from; `pause` is awaited now and then. Throws Problem('too-large') where
+ * expanded tensors would make a file far larger than that.
+ */
+export async function writeSafetensors(sink: ByteSink, checkpoint: Checkpoint, stored: number, pause: () => Promise<void>): Promise<void> {
   // Larger elements first: every tensor then begins at a multiple of its element.
   const tensors = [...checkpoint.tensors].sort(([, a], [, b]) => itemSize(b.dtype) - itemSize(a.dtype));
   const total = tensors.reduce((sum, [, tensor]) => sum + bytesOf(tensor), 0);
   if (total > 8 * stored + CHUNK) throw new Problem('too-large', `${checkpoint.name} has ${stored} bytes, its tensors would have ${total}`, { help: 'It repeats numbers (tensors of stride 0) far more than any model does.' });
+  if (checkpoint.tensors.has('__metadata__')) throw new Problem('bad-weights', `${checkpoint.name} has a tensor called __metadata__, which safetensors keeps for itself`, { help: "Rename it: --key-map '__metadata__=name'." });
   const header: [string, unknown][] = [['__metadata__', metadataOf(checkpoint)]];
   let end = 0;
   for (const [name, tensor] of tensors) header.push([name, { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [end, (end += bytesOf(tensor))] }]);
@@ -23,12 +28,17 @@ export function writeSafetensors(sink: ByteSink, checkpoint: Checkpoint, stored:
   padded.set(text, 8);
   sink.write(padded);
   const chunk = new Uint8Array(CHUNK);
+  let sincePause = 0;
   for (const [, tensor] of tensors) {
     const length = bytesOf(tensor);
     for (let at = 0; at < length; at += CHUNK) {
       const part = chunk.subarray(0, Math.min(CHUNK, length - at));
       tensor.bytes(part, at);
       sink.write(part);
+      sincePause += part.length;
+      if (sincePause < PAUSE_EVERY) continue;
+      sincePause = 0;
+      await pause();
     }
   }
 }

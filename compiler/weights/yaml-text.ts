@@ -1,6 +1,6 @@
 /** A pickled yaml as text again, one line for each row, so that it is read, and complained of, like any other. */
 import { Problem } from '../errors.js';
-import type { Plain } from './torch/plain.js';
+import type { Plain } from './checkpoint.js';
 
 const MAX_TEXT = 1 << 20;
 

@@ -10,6 +10,8 @@ import type { Context } from './values.js';
 export interface ParseOptions extends KeyOptions, RowOptions {
   /** A key of `scales:`; without it the file's name, the yaml's `scale:`, its own multiples, its first scale decide. */
   readonly scale?: string;
+  /** Whether the file's name may tell the scale; default true. That of a checkpoint does not. */
+  readonly scaleByName?: boolean;
   /** What a weights file says, for where the yaml and the other options are silent. */
   readonly fallback?: { readonly scale?: string; readonly names?: readonly string[] };
   /** Gets what is suspicious but no error: format it with severity 'warning'. */
@@ -24,7 +26,7 @@ export function parseNetwork({ file, text }: Source, options: ParseOptions = {})
   const context: Context = { source, root, warn: options.warn ?? (() => undefined) };
   const family = familyOf(context);
   const keys = readKeys(context, family, options);
-  const scaling = readScaling(context, family, options.scale, options.fallback?.scale);
+  const scaling = readScaling(context, family, options);
   const layers = readLayers({ ...context, family, keys: keys.keys, aliases: options.aliases ?? {} });
   // A trained model's yaml says what it was called.
   const { yaml_file: called } = keys.keys;

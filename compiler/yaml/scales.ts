@@ -43,13 +43,19 @@ export function stemOf(file: string): string {
   return file.replace(/^.*[/\\]/, '').replace(/\.[^.]*$/, '');
 }
 
-export function readScaling(context: Context, family: Family, asked: string | undefined, fallback?: string): Scaling {
+export interface ScaleOptions {
+  readonly scale?: string;
+  readonly scaleByName?: boolean;
+  readonly fallback?: { readonly scale?: string };
+}
+
+export function readScaling(context: Context, family: Family, { scale: asked, scaleByName = true, fallback }: ScaleOptions): Scaling {
   const scales = keyOf(context, 'scales');
   if (scales === undefined || (scales.kind === 'map' && scales.entries.size === 0)) return withoutScales(context, family, asked);
   if (scales.kind !== 'map') {
     throw problemAt(context, 'bad-scale', scales.span, `scales must be a mapping of names to [depth, width, max_channels], got ${written(context, scales)}`, EXAMPLE);
   }
-  const fromFile = scaleOfFile(context.source.file);
+  const fromFile = scaleByName ? scaleOfFile(context.source.file) : undefined;
   if (asked !== undefined) return named(context, scales, asked, undefined);
   if (fromFile !== undefined) return named(context, scales, fromFile, undefined, 'The file’s name asks for it; --scale overrides it.');
   const key = keyOf(context, 'scale');
@@ -59,7 +65,7 @@ export function readScaling(context: Context, family: Family, asked: string | un
     return named(context, scales, value, key.span);
   }
   if (keyOf(context, 'depth_multiple') ?? keyOf(context, 'width_multiple')) return ownMultiples(context, family);
-  if (fallback !== undefined && scales.entries.has(fallback)) return named(context, scales, fallback, undefined);
+  if (fallback?.scale !== undefined && scales.entries.has(fallback.scale)) return named(context, scales, fallback.scale, undefined);
   const [first = ''] = scales.entries.keys();
   const at = scales.entries.get(first)?.key ?? scales.span;
   context.warn(problemAt(context, 'bad-scale', at, `no scale is given: ${first} is taken`, `Choose one of ${list(scales)} with --scale or in the file’s name (yolov8${first}.yaml).`));

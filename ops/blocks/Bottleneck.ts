@@ -40,7 +40,7 @@ export const Bottleneck = defineModule({
   recover(layer) {
     const [out = 0] = layer.shape('cv2.conv.weight');
     const [[hidden = 0, , ...first], [, , ...second]] = [layer.shape('cv1.conv.weight'), layer.shape('cv2.conv.weight')];
-    return { args: [out, layer.stated('', 'add'), layer.stated('cv2.conv', 'groups'), [first, second], hidden / out] };
+    return { args: [out, layer.stated('', 'add'), layer.stated('cv2.conv', 'groups'), [first, second], (hidden + 0.5) / out] };
   },
   build(g, x, { out, shortcut, groups, kernels, ratio }) {
     const hidden = g.use('cv1', Conv, x, { out: Math.floor(out * ratio), kernel: kernels[0] });

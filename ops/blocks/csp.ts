@@ -12,10 +12,10 @@ export const cspArgs = (shortcut: boolean) => ({
   ratio: number('hidden channels per output channel', 0.5, { min: 0, max: 64 }),
 });
 
-/** The arguments of a trained block whose last Conv and whose hidden channels are given. */
+/** The arguments of a trained block whose last Conv and whose hidden channels are given: the ratio that is rounded down to these. */
 export function cspRow(layer: TrainedLayer, last: string, hidden: number): { readonly args: readonly Literal[]; readonly n: number } {
   const out = layer.shape(`${last}.conv.weight`)[0]!;
-  return { args: [out, layer.stated('m.0', 'add'), layer.stated('m.0.cv2.conv', 'groups'), hidden / out], n: layer.count('m') };
+  return { args: [out, layer.stated('m.0', 'add'), layer.stated('m.0.cv2.conv', 'groups'), (hidden + 0.5) / out], n: layer.count('m') };
 }
 
 /** cv3([blocks(cv1(x)), cv2(x)]), as C3 has it: `block` records the i-th of n in the stack `m`. */

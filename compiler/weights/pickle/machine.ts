@@ -5,7 +5,10 @@
  *
  * Every value is charged to a budget before it is made, so that a small file cannot fill the memory.
  */
+import { quoted } from '../../errors.js';
 import { isHarmful } from './globals.js';
+import { checkNesting } from './nesting.js';
+import { OP } from './opcodes.js';
 import type { ByteStream } from './stream.js';
 import { Dict, Global, Inert, PySet } from './values.js';
 
@@ -31,31 +34,8 @@ const HIGHEST_PROTOCOL = 5;
 /** Reads one pickle, up to its STOP. */
 export function readPickle(stream: ByteStream, hooks: PickleHooks): unknown {
   const value = new Machine(stream, hooks).run();
-  checkNesting(value, hooks);
+  checkNesting(value, (what) => hooks.fail(what));
   return value;
-}
-
-/** Containers in containers; a model's modules nest some fifty deep. */
-const DEEPEST = 1000;
-
-/** Whoever walks the value may then recurse. Not recursive itself, and each value is entered once. */
-function checkNesting(root: unknown, { fail }: PickleHooks): void {
-  const entered = new Set<unknown>();
-  const open: [value: unknown, depth: number][] = [[root, 0]];
-  for (let next = open.pop(); next; next = open.pop()) {
-    const [value, depth] = next;
-    if (!isObject(value) || entered.has(value)) continue;
-    entered.add(value);
-    if (depth > DEEPEST) fail(`its values are nested more than ${DEEPEST} deep`);
-    for (const inner of partsOf(value)) open.push([inner, depth + 1]);
-  }
-}
-
-function partsOf(value: unknown): Iterable<unknown> {
-  if (Array.isArray(value)) return value as unknown[];
-  if (value instanceof PySet) return value.items;
-  if (value instanceof Dict) return [...value].flat(1);
-  return value instanceof Inert ? [value.callee, value.args, value.state] : [];
 }
 
 class Machine {
@@ -458,16 +438,3 @@ function shallowCost(value: unknown): number {
 
 /** What may have attributes and methods of its own in Python, and so be given items or a state. */
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
-
-/** A name of a file as it can be shown. */
-export const quoted = (text: string): string => JSON.stringify(text.slice(0, 100)).slice(1, -1);
-
-const OP = {
-  MARK: 0x28, STOP: 0x2e, POP: 0x30, POP_MARK: 0x31, DUP: 0x32, FLOAT: 0x46, INT: 0x49, BININT: 0x4a, BININT1: 0x4b, LONG: 0x4c, BININT2: 0x4d, NONE: 0x4e,
-  PERSID: 0x50, BINPERSID: 0x51, REDUCE: 0x52, STRING: 0x53, BINSTRING: 0x54, SHORT_BINSTRING: 0x55, UNICODE: 0x56, BINUNICODE: 0x58, APPEND: 0x61, BUILD: 0x62,
-  GLOBAL: 0x63, DICT: 0x64, EMPTY_DICT: 0x7d, APPENDS: 0x65, GET: 0x67, BINGET: 0x68, INST: 0x69, LONG_BINGET: 0x6a, LIST: 0x6c, EMPTY_LIST: 0x5d, OBJ: 0x6f,
-  PUT: 0x70, BINPUT: 0x71, LONG_BINPUT: 0x72, SETITEM: 0x73, TUPLE: 0x74, EMPTY_TUPLE: 0x29, SETITEMS: 0x75, BINFLOAT: 0x47, PROTO: 0x80, NEWOBJ: 0x81,
-  EXT1: 0x82, EXT2: 0x83, EXT4: 0x84, TUPLE1: 0x85, TUPLE2: 0x86, TUPLE3: 0x87, NEWTRUE: 0x88, NEWFALSE: 0x89, LONG1: 0x8a, LONG4: 0x8b,
-  BINBYTES: 0x42, SHORT_BINBYTES: 0x43, SHORT_BINUNICODE: 0x8c, BINUNICODE8: 0x8d, BINBYTES8: 0x8e, EMPTY_SET: 0x8f, ADDITEMS: 0x90, FROZENSET: 0x91,
-  NEWOBJ_EX: 0x92, STACK_GLOBAL: 0x93, MEMOIZE: 0x94, FRAME: 0x95, BYTEARRAY8: 0x96, NEXT_BUFFER: 0x97, READONLY_BUFFER: 0x98,
-} as const;

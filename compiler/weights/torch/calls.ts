@@ -24,8 +24,8 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ['torch._utils._rebuild_parameter', ([data]) => (data instanceof Tensor ? data : undefined)],
   ['torch._utils._rebuild_parameter_with_state', ([data]) => (data instanceof Tensor ? data : undefined)],
   // func, type, args, state: a subclass of Tensor, or one with attributes.
-  ['torch._tensor._rebuild_from_type_v2', ([func, , args], fail) => (func instanceof Global && Array.isArray(args) ? callValue(func, args as unknown[], fail) : undefined)],
-  ['torch._tensor._rebuild_from_type', ([func, , args], fail) => (func instanceof Global && Array.isArray(args) ? callValue(func, args as unknown[], fail) : undefined)],
+  ['torch._tensor._rebuild_from_type_v2', ofSubclass],
+  ['torch._tensor._rebuild_from_type', ofSubclass],
 
   ['numpy.core.multiarray.scalar', numpyScalar],
   ['numpy._core.multiarray.scalar', numpyScalar],
@@ -35,6 +35,12 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
 export function callValue(callee: Global, args: readonly unknown[], fail: Fail): unknown {
   const known = CALLS.get(callee.module === '__builtin__' ? `builtins.${callee.name}` : callee.path);
   return known?.(args, fail);
+}
+
+function ofSubclass([func, , args]: readonly unknown[], fail: Fail): unknown {
+  if (!(func instanceof Global) || !Array.isArray(args)) return undefined;
+  if (func.name.startsWith('_rebuild_from_type')) return fail('a tensor is rebuilt in a tensor that is rebuilt');
+  return callValue(func, args as unknown[], fail);
 }
 
 /** A copy: later opcodes may fill it. */

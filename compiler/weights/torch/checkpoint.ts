@@ -1,52 +1,57 @@
 /** The object in a PyTorch file → Checkpoint. What trainers of YOLOv5 (v6, v7) and Ultralytics (8.x) write, and what users save themselves. */
-import { Problem } from '../../errors.js';
-import { prefixOf, renamed, type Checkpoint, type ModelFacts } from '../checkpoint.js';
+import { Problem, quoted } from '../../errors.js';
+import type { ByteSource } from '../../io.js';
+import { prefixOf, withoutPrefix, type Checkpoint, type ModelFacts, type Plain } from '../checkpoint.js';
 import { Dict, Inert, field } from '../pickle/values.js';
-import { quoted } from '../pickle/machine.js';
 import type { ModuleFacts } from '../source.js';
 import type { StoredTensor } from '../state-dict.js';
-import { MAX_KEY, isModule, modulesOf, unwrapped } from './modules.js';
-import { plain, textField, type Plain } from './plain.js';
-import type { TorchFile } from './read.js';
+import { MAX_KEY, isModule, modulesOf, unwrapped, type Modules } from './modules.js';
+import { plain, textField } from './plain.js';
+import { readTorchLegacy, readTorchZip, type Archive, type TorchFile } from './read.js';
 import { Tensor, stored } from './tensors.js';
 import { yamlText } from '../yaml-text.js';
 
 /** Where models and state_dicts stand in what trainers save; the averaged weights (`ema`) are those that are used. */
-const KEYS = ['ema', 'model', 'ema_state_dict', 'state_dict_ema', 'state_dict', 'model_state_dict', 'net', 'network', 'weights', 'params', 'module'];
+const KEYS = ['ema', 'ema_state_dict', 'state_dict_ema', 'model', 'state_dict', 'model_state_dict', 'net', 'network', 'weights', 'params', 'module'];
 /** What else is worth listing. */
 const INFO = ['date', 'epoch', 'best_fitness', 'updates', 'version', 'license', 'docs', 'git', 'train_metrics', 'train_args', 'opt'];
 
+/** The zip form, unpacked by the caller. Throws Problem('bad-weights'). */
+export const checkpointOfZip = (name: string, archive: Archive): Checkpoint => checkpointOf(name, readTorchZip(name, archive));
+
+/** The legacy form. Throws Problem('bad-weights'). */
+export const checkpointOfLegacy = (source: ByteSource): Checkpoint => checkpointOf(source.name, readTorchLegacy(source));
+
 /** Throws Problem('bad-weights') where the file holds no weights. */
-export function checkpointOf(name: string, { root, container, classes }: TorchFile): Checkpoint {
+function checkpointOf(name: string, { root, container, classes }: TorchFile): Checkpoint {
   const fail = (what: string, help = 'Give the checkpoint that the trainer wrote (best.pt), or a state_dict.'): never => {
     throw new Problem('bad-weights', `${name} holds no weights that can be used: ${what}`, { help });
   };
-  const found = contents(root, 0);
+  const found = contents(root);
   const first = found[0] ?? fail(whatItIs(root));
-  const { tensors, modules } = isModule(first.value) ? modulesOf(first.value, fail) : { tensors: tensorsOf(first.value), modules: new Map<string, Inert>() };
+  // Averaged weights may be a state_dict beside the model object, which then tells the rest.
+  const described = found.map(({ value }) => value).find(isModule);
+  const object = described && modulesOf(described, fail);
+  const tensors = object && first.value === described ? object.tensors : tensorsOf(first.value as Dict);
   if (tensors.size === 0) fail('its model has no tensors');
   if ([...tensors.keys()].some((key) => key.length > MAX_KEY)) fail('the name of a tensor is too long');
-  // Averaged weights may be a state_dict beside the model object, which then tells the rest.
-  const described = isModule(first.value) ? first.value : found.find(({ value }) => isModule(value))?.value;
-  const facts = described === undefined || isModule(first.value) ? modules : modulesOf(described as Inert, fail).modules;
-  const prefix = prefixOf(tensors.keys());
-  const named = withoutWrappers(facts);
+  const named = object ? inModel(object) : new Map<string, Inert>();
   return {
     name,
     container,
     holds: `${isModule(first.value) ? 'model object' : 'state_dict'}${first.key === undefined ? '' : ` under ${first.key}`}`,
-    tensors: renamed(new Map([...tensors].map(([key, tensor]): [string, StoredTensor] => [key, stored(tensor)])), prefix),
+    tensors: withoutPrefix(new Map([...tensors].map(([key, tensor]): [string, StoredTensor] => [key, stored(tensor)])), prefixOf(tensors.keys())),
     modules: new Map([...named].map(([path, module]) => [path, factsOf(name, module)])),
-    model: modelFacts(name, modelObject(facts), named, root),
+    model: modelFacts(name, object && modelObject(object.modules), named, root),
     info: infoOf(root),
     classes,
   };
 }
 
-/** Modules by the path that their tensors have in the model; the wrappers themselves are left out. */
-function withoutWrappers(modules: ReadonlyMap<string, Inert>): ReadonlyMap<string, Inert> {
-  const layers = [...modules.keys()].filter((path) => /\.\d+$/.test(path));
-  return renamed(new Map([...modules].filter(([path]) => path !== '')), prefixOf(layers.map((path) => `${path}.`)));
+/** Modules by the path that their tensors have in the model; what wraps the model is left out. */
+function inModel({ tensors, modules }: Modules): ReadonlyMap<string, Inert> {
+  const prefix = prefixOf(tensors.keys());
+  return new Map([...modules].flatMap(([path, module]) => (`${path}.`.startsWith(prefix) && path.length > prefix.length ? [[path.slice(prefix.length), module] as const] : [])));
 }
 
 interface Found {
@@ -55,11 +60,13 @@ interface Found {
 }
 
 /** Everything with weights in what was saved, the preferred first. */
-function contents(root: unknown, depth: number): Found[] {
+function contents(root: unknown, depth = 0, seen = new Set<unknown>()): Found[] {
   const value = unwrapped(root);
+  if (seen.has(value)) return [];
+  seen.add(value);
   if (isModule(value) || isStateDict(value)) return [{ value }];
-  if (!(value instanceof Dict) || depth > 2) return [];
-  return KEYS.flatMap((key) => contents(value.get(key), depth + 1).map(({ key: inner, value: found }): Found => ({ key: inner === undefined ? key : `${key}.${inner}`, value: found })));
+  if (!(value instanceof Dict) || depth > 1) return [];
+  return KEYS.flatMap((key) => contents(value.get(key), depth + 1, seen).map(({ key: inner, value: found }): Found => ({ key: inner === undefined ? key : `${key}.${inner}`, value: found })));
 }
 
 function isStateDict(value: unknown): value is Dict {
@@ -112,7 +119,7 @@ function modelFacts(file: string, model: Inert | undefined, modules: ReadonlyMap
   const facts: { -readonly [K in keyof ModelFacts]: ModelFacts[K] | undefined } = {
     class: model?.path,
     task: textField(model, 'task') ?? textField(field(root, 'train_args'), 'task'),
-    scale: typeof rows?.scale === 'string' && rows.scale !== '' ? rows.scale : undefined,
+    scale: scaleIn(rows),
     names: namesOf(field(model, 'names') ?? field(root, 'names')),
     nc: count(field(head, 'nc')) ?? count(field(model, 'nc')),
     stride,
@@ -127,6 +134,13 @@ function modelFacts(file: string, model: Inert | undefined, modules: ReadonlyMap
     facts.remarks = Object.entries(corrections).map(([key, value]) => `the yaml in ${file} has ${key} ${short(rows[key])}, the trained head ${short(value)}: the head is believed`);
   }
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}
+
+/** Ultralytics writes a letter also where the yaml has multiples and no scales. */
+function scaleIn(rows: Readonly<Record<string, Plain>> | undefined): string | undefined {
+  const scales = rows?.scales;
+  const some = typeof scales === 'object' && scales !== null && Object.keys(scales).length > 0;
+  return some && typeof rows?.scale === 'string' && rows.scale !== '' ? rows.scale : undefined;
 }
 
 /** What the head knows better than the yaml that it was once made from. */
@@ -145,8 +159,9 @@ function correctionsOf(yaml: Readonly<Record<string, Plain>>, { nc, regMax, kptS
 const short = (value: Plain | undefined): string => (value === undefined ? 'left out' : JSON.stringify(value).slice(0, 60));
 
 function lastLayer(modules: ReadonlyMap<string, Inert>): Inert | undefined {
-  const indices = [...modules.keys()].map((path) => Number(/^model\.(\d+)$/.exec(path)?.[1] ?? -1));
-  return modules.get(`model.${indices.reduce((most, index) => Math.max(most, index), -1)}`);
+  // An inner Sequential that was saved alone has no `model.`.
+  const layers = [...modules.keys()].filter((path) => /^(model\.)?\d+$/.test(path));
+  return modules.get(layers.sort((a, b) => Number(a.replace('model.', '')) - Number(b.replace('model.', ''))).at(-1) ?? '');
 }
 
 const count = (value: unknown): number | undefined => (typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : undefined);

@@ -23,7 +23,7 @@ export function modulesOf(root: Inert, fail: (what: string) => never): Modules {
   const open: { readonly path: string; readonly depth: number; readonly module: Inert }[] = [{ path: '', depth: 0, module: root }];
   for (let next = open.pop(); next; next = open.pop()) {
     const { path, depth, module } = next;
-    if (depth > MAX_DEPTH || modules.size > MAX_MODULES) fail('its modules are nested without end');
+    if (depth > MAX_DEPTH) fail('its modules are nested without end');
     modules.set(path, module);
     const join = (name: unknown): string => {
       if (typeof name !== 'string') return fail('a module or tensor has a name that is no text');
@@ -34,7 +34,9 @@ export function modulesOf(root: Inert, fail: (what: string) => never): Modules {
       tensors.set(join(name), tensor);
       if (tensors.size > MAX_TENSORS) fail('it has more tensors than any model');
     }
-    const children = [...(field(module, '_modules') as Dict)].filter((child): child is [unknown, Inert] => isModule(child[1]));
+    const entries = field(module, '_modules') as Dict;
+    if (modules.size + open.length + entries.size > MAX_MODULES) fail('it has more modules than any model');
+    const children = [...entries].filter((child): child is [unknown, Inert] => isModule(child[1]));
     // The first child is read first.
     for (const [name, child] of children.reverse()) open.push({ path: join(name), depth: depth + 1, module: child });
   }

@@ -1,7 +1,6 @@
 /** Pickled values as plain data, where they are that: for listings and for yaml. */
+import type { Plain } from '../checkpoint.js';
 import { Dict, Global, Inert, PySet, field } from '../pickle/values.js';
-
-export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain };
 
 /** More values than any yaml or training arguments have. */
 const MOST = 200_000;
@@ -41,7 +40,8 @@ function entries(dict: Dict, depth: number, budget: { left: number }): Plain | u
   for (const [key, value] of dict) {
     const item = convert(value, depth + 1, budget);
     // One odd value does not hide the others.
-    if (item !== undefined) converted.push([String(typeof key === 'object' ? (plain(key) as unknown) : key), item]);
+    const name = typeof key === 'string' ? key : JSON.stringify(convert(key, depth + 1, budget) ?? null);
+    if (item !== undefined) converted.push([name, item]);
     else if (budget.left < 0) return undefined;
   }
   return Object.fromEntries(converted);
@@ -50,7 +50,7 @@ function entries(dict: Dict, depth: number, budget: { left: number }): Plain | u
 /** `pathlib.PosixPath('a', 'b')`, `argparse.Namespace`, Ultralytics' IterableSimpleNamespace. */
 function object(value: Inert, depth: number, budget: { left: number }): Plain | undefined {
   if (value.path !== undefined && /^pathlib\.\w*Path$/.test(value.path) && Array.isArray(value.args)) return value.args.map(String).join('/').replace(/^\/\//, '/');
-  if (value.path !== undefined && value.path.endsWith("Namespace") && value.attributes) return entries(value.attributes, depth, budget);
+  if (value.path !== undefined && value.path.endsWith('Namespace') && value.attributes) return entries(value.attributes, depth, budget);
   return undefined;
 }
 

@@ -2,9 +2,9 @@
  * Files of `torch.save`: the zip form (a folder with data.pkl, and one file for each storage) and the legacy form (five
  * pickles in a row, then the storages). Sources: torch/serialization.py, caffe2/serialize/inline_container.cc.
  */
-import { Problem } from '../../errors.js';
+import { Problem, quoted } from '../../errors.js';
 import type { ByteSource } from '../../io.js';
-import { quoted, readPickle, type PickleHooks } from '../pickle/machine.js';
+import { readPickle, type PickleHooks } from '../pickle/machine.js';
 import { ByteStream } from '../pickle/stream.js';
 import { Global, Inert, field } from '../pickle/values.js';
 import { callValue } from './calls.js';
@@ -25,7 +25,6 @@ const AGAIN = 'Download or copy the file again.';
 
 const damaged = (name: string, what: string, help = AGAIN): Problem => new Problem('bad-weights', `${name} is not a readable PyTorch checkpoint: ${what}`, { help });
 
-
 /** Reads the zip form. Throws Problem('bad-weights'). */
 export function readTorchZip(name: string, archive: Archive): TorchFile {
   const roots = [...archive.keys()].filter((entry) => /^[^/]+\/data\.pkl$/.test(entry));
@@ -39,16 +38,12 @@ export function readTorchZip(name: string, archive: Archive): TorchFile {
   if (order && textOf(order, 16).trim() !== 'little') throw damaged(name, 'its numbers are not little-endian', 'Save it again on a little-endian machine.');
   const names = new Names();
   const pickle = archive.get(`${folder}data.pkl`)!;
-  const storages = new Map<string, Storage>();
-  const hooks = hooksFor(name, names, ({ dtype, key, size, fail }) => {
-    const known = storages.get(key);
-    if (known) return known.dtype === dtype && known.size === size ? known : fail(`storage ${quoted(key)} is described twice, in two ways`);
+  const hooks = hooksFor(name, names, new Map(), ({ dtype, key, size, fail }) => {
     const file = archive.get(`${folder}data/${key}`);
     if (!file) return fail(`there is no storage ${quoted(key)}`);
     const storage = new Storage(dtype, size);
     if (storage.bytes > file.size) fail(`storage ${quoted(key)} would have ${storage.bytes} bytes, it has ${file.size}`);
     storage.place = { source: file, at: 0 };
-    storages.set(key, storage);
     return storage;
   });
   const root = readPickle(new ByteStream(pickle, hooks.fail), hooks);
@@ -63,12 +58,9 @@ export function readTorchLegacy(source: ByteSource): TorchFile {
   const { name } = source;
   const names = new Names();
   const storages = new Map<string, Storage>();
-  const hooks = hooksFor(name, names, ({ dtype, key, size, fail }) => {
-    const known = storages.get(key);
-    if (known) return known.dtype === dtype && known.size === size ? known : fail(`storage ${quoted(key)} is described twice, in two ways`);
+  const hooks = hooksFor(name, names, storages, ({ dtype, key, size, fail }) => {
     const storage = new Storage(dtype, size);
     if (storage.bytes > source.size) fail(`storage ${quoted(key)} would have ${storage.bytes} bytes, the file has ${source.size}`);
-    storages.set(key, storage);
     return storage;
   });
   const stream = new ByteStream(source, hooks.fail);
@@ -106,7 +98,8 @@ interface StorageId {
   fail(what: string): never;
 }
 
-function hooksFor(name: string, names: Names, storageOf: (id: StorageId) => Storage): PickleHooks {
+/** `storages` collects them by key; `made` makes one that is not there yet. */
+function hooksFor(name: string, names: Names, storages: Map<string, Storage>, made: (id: StorageId) => Storage): PickleHooks {
   const fail = (what: string, help?: string): never => {
     throw damaged(name, what, help);
   };
@@ -124,7 +117,11 @@ function hooksFor(name: string, names: Names, storageOf: (id: StorageId) => Stor
       if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return fail(`storage ${quoted(key)} has no valid size`);
       if (view !== undefined && view !== null) return fail('it has views of storages, which PyTorch 0.4 wrote last', 'Load and save it with a recent PyTorch.');
       const dtype = TORCH.has(type.module) ? storageType(type.name) : undefined;
-      return dtype === undefined ? new Inert(type, []) : storageOf({ dtype, key, size, fail });
+      if (dtype === undefined) return new Inert(type, []);
+      const storage = storages.get(key) ?? made({ dtype, key, size, fail });
+      if (storage.dtype !== dtype || storage.size !== size) fail(`storage ${quoted(key)} is described twice, in two ways`);
+      storages.set(key, storage);
+      return storage;
     },
   };
 }
