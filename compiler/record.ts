@@ -128,9 +128,8 @@ export function recordModule({ definition, bound, copies }: BoundLayer, shapes: 
 
 /** Biases that no BatchNorm left behind: the module was trained with another definition. */
 function warnOfBiases({ fused }: Recording, { warn }: RecordOptions): void {
-  const [first, ...more] = fused.values();
-  if (first === undefined) return;
-  warn?.(new Problem('bad-weights', `${first}${more.length === 0 ? '' : ` and ${more.length} more`} has a bias in the weights file and none in its definition: it is added`));
+  const paths = [...new Set(fused.values())];
+  if (paths.length > 0) warn?.(new Problem('bad-weights', `the weights file has a bias where the definition has none, which is added: ${paths.slice(0, 4).join(', ')}${paths.length > 4 ? ', …' : ''}`));
 }
 
 /** What open sizes are called. One name stands for one size: that of another map gets a number. */
