@@ -57,7 +57,9 @@ chmodSync(`${dist}cli/main.js`, 0o755);
 
 // Whatever this Node compiles for a small compilation need not be compiled again.
 const folder = mkdtempSync(join(tmpdir(), 'yolonnx-build-'));
-const commands = ['compile', '--module', 'C3', '--args', '[16]', '--input', '1x16x8x8', '-o', join(folder, 'c3.onnx')];
+// A checkpoint passes everything that a yaml does, and its readers besides.
+const checkpoint = fileURLToPath(new URL('../../fixtures/checkpoints/yolov8u-last.pt', import.meta.url));
+const commands = ['compile', checkpoint, '--imgsz', '64', '-q', '-o', join(folder, 'last.onnx')];
 const { status } = spawnSync(process.execPath, [`${dist}cli/main.js`, ...commands], { env: { ...process.env, YOLONNX_WRITE_CODE_CACHE: '1' }, stdio: ['ignore', 'ignore', 'inherit'] });
 rmSync(folder, { recursive: true, force: true });
 process.exitCode = status ?? 1;

@@ -3,17 +3,24 @@
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
-let widened: Float32Array | undefined;
+/** Filled when first used. */
+const widened = new Float32Array(65_536);
+let filled = false;
 
-/** The float32 of every half, by its bits; 256 KiB, made when first used. */
+/** The float32 of every half, by its bits; 256 KiB. */
 export function halfTable(): Float32Array {
-  return (widened ??= Float32Array.from({ length: 65_536 }, (_, half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    if (exponent === 31) return fraction ? NaN : sign * Infinity;
-    return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-  }));
+  if (filled) return widened;
+  for (let half = 0; half < widened.length; half++) widened[half] = widen(half);
+  filled = true;
+  return widened;
+}
+
+function widen(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 /** The nearest half of a number, ties to even, as bits. The number is first a float32. */

@@ -30,8 +30,8 @@ export class ByteStream {
   }
 
   uint16(): number {
-    const bytes = this.take(2);
-    return bytes[0]! | (bytes[1]! << 8);
+    const at = this.ensure(2);
+    return this.window[at]! | (this.window[at + 1]! << 8);
   }
 
   uint32(): number {
@@ -39,8 +39,9 @@ export class ByteStream {
   }
 
   int32(): number {
-    const bytes = this.take(4);
-    return bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24);
+    const at = this.ensure(4);
+    const { window } = this;
+    return window[at]! | (window[at + 1]! << 8) | (window[at + 2]! << 16) | (window[at + 3]! << 24);
   }
 
   /** A length or count. What no file can have becomes Infinity. */
@@ -57,6 +58,12 @@ export class ByteStream {
 
   /** The next bytes, valid until the next read. The length is held against the file's before anything is allocated. */
   take(length: number): Uint8Array {
+    const start = this.ensure(length);
+    return this.window.subarray(start, start + length);
+  }
+
+  /** Passes over the next bytes; where in the window they are. */
+  private ensure(length: number): number {
     if (!(length <= this.left)) this.fail('it is cut off');
     let start = this.at - this.windowAt;
     if (start < 0 || start + length > this.window.length) {
@@ -66,7 +73,7 @@ export class ByteStream {
       start = 0;
     }
     this.at += length;
-    return this.window.subarray(start, start + length);
+    return start;
   }
 
   /** UTF-8, with lone surrogates (which Python writes, and no text can have) replaced. */
