@@ -107,7 +107,8 @@ function settingsOf(scale: string | undefined, checkpoint: Checkpoint | undefine
 
 /** In the file, named by its metadata, beside it under its name, or what its trained layers tell. */
 async function yamlOf(checkpoint: Checkpoint, warn: (warning: Problem) => void): Promise<Source> {
-  const { name, holds, model: { yaml } } = checkpoint;
+  const { name, holds, model: { yaml, oddYaml } } = checkpoint;
+  if (oddYaml) throw new Problem('bad-weights', `the yaml in ${name} is not that of a model: it is no mapping, or larger than any`, { help: `Give the yaml that it was trained with: yolonnx compile model.yaml --weights ${name}` });
   if (yaml && 'text' in yaml) return { file: name, text: yaml.text };
   if (yaml) return readModel(namedIn(name, yaml.path), undefined).source;
   const beside = ['.yaml', '.yml'].map((extension) => name.replace(/\.[^./\\]*$/, extension)).find((path) => exists(path));

@@ -20,7 +20,7 @@ export interface WeightsOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface WeightsListing extends Omit<ModelFacts, 'yaml' | 'remarks'> {
+export interface WeightsListing extends Omit<ModelFacts, 'yaml' | 'oddYaml' | 'remarks'> {
   readonly file: string;
   readonly bytes: number;
   /** `zip` and `legacy` are torch.save's forms. */
@@ -60,7 +60,8 @@ export async function listWeights(options: WeightsOptions): Promise<WeightsListi
       }
     }
     const { container, holds, info, classes, model } = checkpoint;
-    const { yaml, remarks = [], ...facts } = model;
+    const { yaml, oddYaml, remarks = [], ...facts } = model;
+    if (oddYaml) onWarning?.(new Problem('bad-weights', `the yaml in ${file} is not that of a model`));
     for (const remark of remarks) onWarning?.(new Problem('bad-weights', remark));
     const tensors = [...checkpoint.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
     return {

@@ -36,6 +36,8 @@ export interface ModelFacts {
   readonly anchors?: readonly (readonly number[])[];
   /** The model's yaml: its text, or a path to it. */
   readonly yaml?: { readonly text: string } | { readonly path: string };
+  /** There is a yaml, but not one that any model has. */
+  readonly oddYaml?: true;
   /** Where the pickled yaml and the layers disagreed, and which was believed. */
   readonly remarks?: readonly string[];
 }

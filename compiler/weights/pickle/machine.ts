@@ -25,7 +25,7 @@ export interface PickleHooks {
 
 /** Bytes of memory, roughly. Honest checkpoints stay under a tenth. */
 const BUDGET = 64 * 2 ** 20;
-const COST = { opcode: 16, list: 64, tuple: 64, dict: 256, entry: 96, item: 8, record: 128, memo: 48, string: 32, bytes: 256 } as const;
+const COST = { opcode: 16, list: 64, tuple: 64, dict: 256, entry: 96, item: 8, record: 128, name: 512, memo: 48, string: 32, bytes: 256, float: 24 } as const;
 const MAX_LINE = 1 << 16;
 /** Bytes of an integer; Python refuses longer decimal ones too (sys.int_info). */
 const MAX_INTEGER = 2048;
@@ -87,7 +87,7 @@ class Machine {
       case OP.LONG4:
         return this.push(this.integer(stream.int32()));
       case OP.BINFLOAT:
-        return this.push(stream.float64());
+        return this.make(stream.float64(), COST.float);
       case OP.INT:
       case OP.LONG:
         return this.push(this.decimal(stream.line(MAX_LINE)));
@@ -375,7 +375,7 @@ class Machine {
     const path = `${module}\n${name}`;
     const known = this.globals.get(path);
     if (known) return known;
-    this.spend(COST.record + 2 * path.length);
+    this.spend(COST.name + 4 * path.length);
     if (isHarmful(module, name)) {
       this.fail(`it names ${quoted(`${module}.${name}`)}, which has no place in a model and runs code when Python opens the file`, 'Nothing was run. Do not open this file with PyTorch; get the weights from a source that you trust.');
     }

@@ -6,14 +6,16 @@ const DEEPEST = 1000;
 
 /** Not recursive itself; each value is entered once. */
 export function checkNesting(root: unknown, fail: (what: string) => never): void {
-  const entered = new Set<unknown>();
+  const entered = new Set<unknown>([root]);
   const open: [value: unknown, depth: number][] = [[root, 0]];
   for (let next = open.pop(); next; next = open.pop()) {
     const [value, depth] = next;
-    if (entered.has(value)) continue;
-    entered.add(value);
     if (depth > DEEPEST) fail(`its values are nested more than ${DEEPEST} deep`);
-    for (const inner of partsOf(value)) if (typeof inner === 'object' && inner !== null) open.push([inner, depth + 1]);
+    for (const inner of partsOf(value)) {
+      if (typeof inner !== 'object' || inner === null || entered.has(inner)) continue;
+      entered.add(inner);
+      open.push([inner, depth + 1]);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 import type { ByteSource } from '../../io.js';
 
 const WINDOW = 1 << 16;
+const NEWLINE = 0x0a;
 
 export class ByteStream {
   private window = new Uint8Array(0);
@@ -101,11 +102,11 @@ export class ByteStream {
   }
 
   lineBytes(most: number): Uint8Array {
-    const bytes: number[] = [];
-    for (let byte = this.byte(); byte !== 0x0a; byte = this.byte()) {
-      if (bytes.length >= most) this.fail(`a line has more than ${most} bytes`);
-      bytes.push(byte);
-    }
-    return Uint8Array.from(bytes);
+    let length = 0;
+    while (this.byte() !== NEWLINE) if (++length > most) this.fail(`a line has more than ${most} bytes`);
+    this.at -= length + 1;
+    const line = this.take(length);
+    this.at++;
+    return line;
   }
 }

@@ -113,7 +113,8 @@ function numbersOf(tensor: Tensor): number[] | undefined {
 
 function modelFacts(file: string, model: Inert | undefined, modules: ReadonlyMap<string, Inert>, root: unknown): ModelFacts {
   const head = lastLayer(modules);
-  const yaml = plain(field(model, 'yaml') ?? field(root, 'yaml'));
+  const pickled = field(model, 'yaml') ?? field(root, 'yaml') ?? undefined;
+  const yaml = plain(pickled);
   const rows = typeof yaml === 'object' && yaml !== null && !Array.isArray(yaml) ? (yaml as Readonly<Record<string, Plain>>) : undefined;
   const stride = numberList(field(model, 'stride')) ?? numberList(field(head, 'stride'));
   const facts: { -readonly [K in keyof ModelFacts]: ModelFacts[K] | undefined } = {
@@ -127,6 +128,7 @@ function modelFacts(file: string, model: Inert | undefined, modules: ReadonlyMap
     regMax: count(field(head, 'reg_max')),
     anchors: anchorsOf(field(field(head, '_buffers'), 'anchors'), stride),
   };
+  if (pickled !== undefined && !rows) facts.oddYaml = true;
   if (rows) {
     const corrections = correctionsOf(rows, facts);
     const called = textField(model, 'yaml_file');

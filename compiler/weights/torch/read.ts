@@ -129,10 +129,12 @@ function hooksFor(name: string, names: Names, storages: Map<string, Storage>, ma
 /** Names that files of any model have: they say nothing of this one. */
 const COMMON = /^(torch|collections|builtins|__builtin__|_codecs|numpy|copyreg|copy_reg|datetime|pathlib|argparse)(\.|$)/;
 
+const MOST_LISTED = 1000;
+
 class Names {
   readonly foreign: string[] = [];
   add(global: Global): void {
-    if (!COMMON.test(global.module)) this.foreign.push(quoted(global.path));
+    if (this.foreign.length < MOST_LISTED && !COMMON.test(global.module)) this.foreign.push(quoted(global.path));
   }
 }
 
