@@ -6,8 +6,8 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { CompileResult, Summary, VerifyReport } from '../compiler/index.js';
 import type { ModuleEntry } from '../compiler/node/modules.js';
+import { main, runIn, type Ended } from './command-line.js';
 
-const main = resolve('dist/cli/main.js');
 const models = resolve('fixtures/models');
 const goldens = resolve('fixtures/goldens');
 let folder = '';
@@ -17,16 +17,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function yolonnx(...args: readonly string[]): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8', env: { ...process.env, COLUMNS: '110' } });
-  return { code: status, out: stdout, err: stderr };
-}
+const yolonnx = (...args: readonly string[]): Ended => runIn(folder, args);
 
 const files = (): string[] => readdirSync(folder).sort();
 

@@ -1,5 +1,4 @@
 /** Checkpoints on the command line, as a real process: `yolonnx weights`, and a .pt where a yaml could stand. */
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,8 +8,8 @@ import { openSafetensors } from '../compiler/weights/safetensors.js';
 import { memorySource } from './made-files.js';
 import { fields, named, text, tuple } from './made-pickle.js';
 import { floats, parameter, storage, tensor, torchZip } from './made-torch.js';
+import { runIn, type Ended } from './command-line.js';
 
-const main = resolve('dist/cli/main.js');
 const fixtures = resolve('fixtures/checkpoints');
 const fixture = (name: string): string => readFileSync(`${fixtures}/${name}.pt`).toString('latin1');
 const yamlOf = (name: string): string => openSafetensors(memorySource(readFileSync(`${fixtures}/${name}.safetensors`))).metadata.get('yaml')!;
@@ -22,16 +21,7 @@ beforeEach(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function yolonnx(...args: readonly string[]): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8', env: { ...process.env, COLUMNS: '110' } });
-  return { code: status, out: stdout, err: stderr };
-}
+const yolonnx = (...args: readonly string[]): Ended => runIn(folder, args);
 
 /** A fixture under another name, in the folder of the test. */
 function put(name: string, as: string): void {
