@@ -119,7 +119,7 @@ function modelFacts(file: string, model: Inert | undefined, modules: ReadonlyMap
   const stride = numberList(field(model, 'stride')) ?? numberList(field(head, 'stride'));
   const facts: { -readonly [K in keyof ModelFacts]: ModelFacts[K] | undefined } = {
     class: model?.path,
-    task: textField(model, 'task') ?? textField(field(root, 'train_args'), 'task'),
+    task: textField(model, 'task') ?? textField(field(root, 'train_args'), 'task') ?? TASKS.get(head?.path?.replace(/^.*\./, '') ?? ''),
     scale: scaleIn(rows),
     names: namesOf(field(model, 'names') ?? field(root, 'names')),
     nc: count(field(head, 'nc')) ?? count(field(model, 'nc')),
@@ -137,6 +137,9 @@ function modelFacts(file: string, model: Inert | undefined, modules: ReadonlyMap
   }
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }
+
+/** By the class of the head: YOLOv5 does not say it otherwise. */
+const TASKS: ReadonlyMap<string, string> = new Map([['Detect', 'detect'], ['Segment', 'segment'], ['Pose', 'pose'], ['OBB', 'obb'], ['Classify', 'classify']]);
 
 /** Ultralytics writes a letter also where the yaml has multiples and no scales. */
 function scaleIn(rows: Readonly<Record<string, Plain>> | undefined): string | undefined {
