@@ -6,7 +6,7 @@ import { Problem } from './errors.js';
 import type { Literal } from './ir/network.js';
 import type { ModuleLibrary } from './library.js';
 import type { AnyModule, TrainedLayer } from './module.js';
-import type { Checkpoint } from './weights/checkpoint.js';
+import { giveYaml, type Checkpoint } from './weights/checkpoint.js';
 import { className, type ModuleFacts } from './weights/source.js';
 import { yamlText } from './weights/yaml-text.js';
 import { adapt, dialectOf, namesOf, resolve, type Dialect } from './yaml/dialects.js';
@@ -42,18 +42,18 @@ async function rowOf(checkpoint: Checkpoint, index: number, dialect: Dialect, li
   const path = `model.${index}`;
   const facts = checkpoint.modules.get(path)!;
   // Copies of a module stand in a Sequential.
-  const copies = className(facts) === 'Sequential' ? count(checkpoint, path) : 1;
-  const one = className(facts) === 'Sequential' ? `${path}.0` : path;
+  const stacked = className(facts) === 'Sequential';
+  const [one, copies] = stacked ? [`${path}.0`, count(checkpoint, path)] : [path, 1];
   const kind = className(checkpoint.modules.get(one) ?? facts);
   const name = namesOf(dialect, library.names).find((candidate) => candidate === kind || candidate === `nn.${kind}`);
   const lost = (why: string): Problem =>
-    new Problem('bad-weights', `${checkpoint.name} has no yaml, and of layer ${index}, ${facts.path}, ${why}`, { help: `Give the yaml that it was trained with: yolonnx compile model.yaml --weights ${checkpoint.name}` });
+    new Problem('bad-weights', `${checkpoint.name} has no yaml, and of layer ${index}, ${facts.path}, ${why}`, { help: giveYaml(checkpoint.name) });
   if (name === undefined) throw lost('the module is not known');
   const alias = resolve(dialect, name);
   const definition = await library.load(alias.file);
   const from = facts.attribute('f');
   const row = definition.recover?.(trained(checkpoint, one));
-  if (!row || !isFrom(from)) throw lost(`the row cannot be told from tensors and attributes`);
+  if (!row || !isFrom(from)) throw lost('the row cannot be told from tensors and attributes');
   return [from, row.n ?? copies, name, ordered(row.args, definition, adapt(definition, alias, { keys: {} }))];
 }
 

@@ -3,7 +3,7 @@ import { prepare, type NetworkOptions, type Prepared } from '../compile.js';
 import { Problem, type Source } from '../errors.js';
 import { recordNetwork } from '../record.js';
 import { library } from '../../ops/index.js';
-import type { OpenedInput } from './inputs.js';
+import type { OpenedInput, OpenedWeights } from './inputs.js';
 
 /** Scales that are tried: yamls have five. */
 const MOST_SCALES = 16;
@@ -19,8 +19,8 @@ export async function prepareFitting({ source, weights }: OpenedInput, options: 
   if (weights && guessed && !fits(first, weights)) {
     for (const other of scales.filter((name) => name !== scale).slice(0, MOST_SCALES)) {
       const said: Problem[] = [];
-      const attempt = await attempted(source, { ...options, scale: other, warn: (warning) => said.push(warning) });
-      if (!attempt || !fits(attempt, weights)) continue;
+      const attempt = await fitted(source, { ...options, scale: other, warn: (warning) => said.push(warning) }, weights);
+      if (!attempt) continue;
       options.warn?.(new Problem('bad-scale', `no scale is given: ${other} is taken, which ${weights.checkpoint.name} fits`, { help: `--scale ${other} says the same.` }));
       for (const warning of said) options.warn?.(warning);
       return attempt;
@@ -38,27 +38,26 @@ export async function advised(error: unknown, { source, weights }: OpenedInput, 
   if (!(error instanceof Problem) || error.code !== 'bad-weights' || !weights) return error;
   const { nc } = weights.checkpoint.model;
   const advice = (help: string): Problem => new Problem(error.code, error.message, { place: error.place, help, cause: error });
-  if (nc !== undefined && nc !== network.nc && fitsWith(await attempted(source, { ...options, nc, warn: () => undefined }))) return advice(`The weights are of a model with nc ${nc}: ${options.nc === undefined ? 'add' : 'give'} --nc ${nc}.`);
+  const fitsWith = async (change: Pick<NetworkOptions, 'nc' | 'scale'>): Promise<boolean> => (await fitted(source, { ...options, ...change, warn: () => undefined }, weights)) !== undefined;
+  if (nc !== undefined && nc !== network.nc && (await fitsWith({ nc }))) return advice(`The weights are of a model with nc ${nc}: ${options.nc === undefined ? 'add' : 'give'} --nc ${nc}.`);
   for (const scale of (network.scales ?? []).slice(0, MOST_SCALES)) {
-    if (scale !== network.scale && fitsWith(await attempted(source, { ...options, scale, warn: () => undefined }))) return advice(`The weights are of scale ${scale}: add --scale ${scale}.`);
+    if (scale !== network.scale && (await fitsWith({ scale }))) return advice(`The weights are of scale ${scale}: add --scale ${scale}.`);
   }
   return error;
-
-  function fitsWith(attempt: Prepared | undefined): boolean {
-    return attempt !== undefined && weights !== undefined && fits(attempt, weights);
-  }
 }
 
-async function attempted(source: Source, options: NetworkOptions): Promise<Prepared | undefined> {
+/** The network that these options make, where the weights fit it. */
+async function fitted(source: Source, options: NetworkOptions, weights: OpenedWeights): Promise<Prepared | undefined> {
   try {
-    return await prepare(source, options, library);
+    const prepared = await prepare(source, options, library);
+    return fits(prepared, weights) ? prepared : undefined;
   } catch (error) {
     if (error instanceof Problem) return undefined;
     throw error;
   }
 }
 
-function fits({ network, imgsz: [height, width] }: Prepared, weights: NonNullable<OpenedInput['weights']>): boolean {
+function fits({ network, imgsz: [height, width] }: Prepared, weights: OpenedWeights): boolean {
   try {
     const source = weights.source();
     recordNetwork(network, { batch: 1, height, width }, { weights: source });

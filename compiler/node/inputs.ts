@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { Problem, quoted, type Source } from '../errors.js';
 import type { NetworkOptions } from '../compile.js';
-import { asNetwork, mapKeys, type Checkpoint } from '../weights/checkpoint.js';
+import { asNetwork, giveYaml, mapKeys, type Checkpoint } from '../weights/checkpoint.js';
 import { keyMap as compileKeyMap } from '../weights/key-map.js';
 import type { WeightSource } from '../weights/source.js';
 import { stateDictWeights } from '../weights/state-dict.js';
@@ -108,7 +108,7 @@ function settingsOf(scale: string | undefined, checkpoint: Checkpoint | undefine
 /** In the file, named by its metadata, beside it under its name, or what its trained layers tell. */
 async function yamlOf(checkpoint: Checkpoint, warn: (warning: Problem) => void): Promise<Source> {
   const { name, holds, model: { yaml, oddYaml } } = checkpoint;
-  if (oddYaml) throw new Problem('bad-weights', `the yaml in ${name} is not that of a model: it is no mapping, or larger than any`, { help: `Give the yaml that it was trained with: yolonnx compile model.yaml --weights ${name}` });
+  if (oddYaml) throw new Problem('bad-weights', `the yaml in ${name} is not that of a model: it is no mapping, or larger than any`, { help: giveYaml(name) });
   if (yaml && 'text' in yaml) return { file: name, text: yaml.text };
   if (yaml) return readModel(namedIn(name, yaml.path), undefined).source;
   const beside = ['.yaml', '.yml'].map((extension) => name.replace(/\.[^./\\]*$/, extension)).find((path) => exists(path));
@@ -118,7 +118,7 @@ async function yamlOf(checkpoint: Checkpoint, warn: (warning: Problem) => void):
     warn(new Problem('bad-weights', `${name} has no yaml: its rows are taken from its layers`));
     return { file: name, text: recovered };
   }
-  throw new Problem('bad-weights', `${name} does not tell what its model is: it holds a ${holds} without a yaml`, { help: `Give the yaml that it was trained with: yolonnx compile model.yaml --weights ${name}` });
+  throw new Problem('bad-weights', `${name} does not tell what its model is: it holds a ${holds} without a yaml`, { help: giveYaml(name) });
 }
 
 /** A yaml that a file names: beside it, else as it is. Nothing else is opened for a stranger's file, and no network share. */

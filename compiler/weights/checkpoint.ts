@@ -42,6 +42,9 @@ export interface ModelFacts {
   readonly remarks?: readonly string[];
 }
 
+/** The way out where a file does not tell what its model is. */
+export const giveYaml = (file: string): string => `Give the yaml that it was trained with: yolonnx compile model.yaml --weights ${file}`;
+
 /**
  * What wrappers put in front of every key: `module.` of DataParallel, `_orig_mod.` of torch.compile, `model.` of the YOLO
  * class. Without it the keys of a model begin with `model.<index>.`.
