@@ -1,4 +1,4 @@
-import type { CompileOptions, CompileResult, Dynamic, Family, Provider } from '../compiler/index.js';
+import type { CompileOptions, CompileResult, Dynamic, ExternalData, Family, Provider } from '../compiler/index.js';
 import { printable } from '../compiler/errors.js';
 import { printJson, sayWarnings, shared, type Command } from './command.js';
 import type { Io } from './io.js';
@@ -28,6 +28,7 @@ interface Options extends WeightsOptions {
   readonly customOps: 'inline' | 'function' | 'opaque';
   readonly customDomain: string;
   readonly customName?: readonly string[];
+  readonly externalData: ExternalData;
   readonly passes?: string | false;
   readonly verify?: readonly string[];
   readonly provider: Provider;
@@ -59,6 +60,7 @@ export const compileCommand: Command<Options> = {
     half: { type: 'boolean', default: false, describe: 'float16 weights and arithmetic; inputs and outputs stay float32' },
     'half-io': { type: 'boolean', default: false, describe: '--half with float16 inputs and outputs as well' },
     ...customOptions,
+    'external-data': { type: 'string', choices: ['auto', 'always'], default: 'auto', describe: 'tensors in a second file, OUTPUT.data: where one file cannot hold them (2 GiB), or always' },
     passes: { type: 'string', describe: 'passes to run, by name and comma (--no-passes: only those without which it is not ONNX)' },
     verify: { type: 'string', array: true, describe: 'goldens that must pass before the file takes its name' },
     provider: shared.provider,
@@ -93,7 +95,7 @@ export const compileCommand: Command<Options> = {
 };
 
 async function requestOf(options: Options): Promise<CompileOptions> {
-  const { scale, batch, nc, seed, gain, opset, dynamic, verify, provider } = options;
+  const { scale, batch, nc, seed, gain, opset, dynamic, externalData, verify, provider } = options;
   return {
     ...(options.module === undefined ? {} : { module: moduleOf(options, options.module) }),
     ...(options.model === undefined ? {} : { model: options.model }),
@@ -106,7 +108,7 @@ async function requestOf(options: Options): Promise<CompileOptions> {
     imgsz: imageSize(options.imgsz),
     customOps: customOpsFrom(options),
     half: options.halfIo ? 'io' : options.half ? 'compute' : 'none',
-    batch, seed, gain, opset, dynamic, provider,
+    batch, seed, gain, opset, dynamic, externalData, provider,
   };
 }
 
@@ -125,10 +127,11 @@ async function report(result: CompileResult, options: Options, io: Io): Promise<
     printJson(io, result);
   } else {
     if (verification) io.err(await (await import('./verify-table.js')).verifyTable(verification));
-    const { output, bytes, opset, irVersion, nodes, parameters, seconds } = result;
+    const { output, bytes, externalData, opset, irVersion, nodes, parameters, seconds } = result;
     if (result.weights && !options.quiet) io.err(weightsLine(result.weights));
     if (output !== undefined && !options.quiet) {
-      io.out(`${output}  ${fileSize(bytes)}  opset ${opset}, IR ${irVersion}  ${nodes} nodes  ${parameters} parameters  ${seconds.toFixed(2)} s`);
+      const beside = externalData ? ` + ${externalData.file}  ${fileSize(externalData.bytes)}` : '';
+      io.out(`${output}  ${fileSize(bytes)}${beside}  opset ${opset}, IR ${irVersion}  ${nodes} nodes  ${parameters} parameters  ${seconds.toFixed(2)} s`);
     }
   }
   if (verification && verification.failed > 0) io.err(`error: verification failed for ${verification.failed} of ${verification.cases.length} goldens: nothing was written`);

@@ -7,11 +7,11 @@ import { Problem, nearest, type Source } from './errors.js';
 import { greatestCommonDivisor, input, mul, type Extent, type Shape } from './ir/extent.js';
 import type { Graph } from './ir/graph.js';
 import type { BoundLayer, Family, Literal, Network } from './ir/network.js';
-import type { ByteSink } from './io.js';
+import type { ModelSink } from './io.js';
 import type { ModuleLibrary } from './library.js';
 import type { AnyModule } from './module.js';
 import { CUSTOM_OPS, metadataOf, moduleMetadata, opaqueOperators } from './metadata.js';
-import { OPSETS, emit } from './onnx/emit.js';
+import { OPSETS, emit, type Emitted, type ExternalData } from './onnx/emit.js';
 import { measureStrides, recordModule, recordNetwork, type ImageSize, type Recorded } from './record.js';
 import { gflops } from './stats.js';
 import { DEFAULT_SEED, seededWeights } from './weights/seeded.js';
@@ -64,7 +64,8 @@ export interface ModuleOptions extends GraphOptions {
 }
 
 export interface EmitHooks {
-  readonly sink: ByteSink;
+  readonly sink: ModelSink;
+  readonly externalData?: ExternalData | undefined;
   readonly producerVersion: string;
   /** For the metadata: YYYY-MM-DD. */
   readonly date: string;
@@ -77,8 +78,7 @@ export interface TensorInfo {
   readonly shape: Shape;
 }
 
-export interface Written {
-  readonly bytes: number;
+export interface Written extends Pick<Emitted, 'bytes' | 'externalData'> {
   readonly opset: number;
   readonly irVersion: number;
   readonly inputs: readonly TensorInfo[];
@@ -223,9 +223,10 @@ async function write(graph: Graph, recorded: Recorded, unused: readonly string[]
   const opset = options.opset ?? OPSETS.default;
   const opaque = opaqueOperators(graph, options.customOps?.names ?? {});
   const described = opaque.length === 0 ? metadata : [...metadata, [CUSTOM_OPS, JSON.stringify(Object.fromEntries(opaque))] as const];
-  const emitted = await emit(graph, hooks.sink, { opset, graphName: name, producerVersion: hooks.producerVersion, metadata: described, ...(hooks.pause ? { pause: hooks.pause } : {}) });
+  const emitted = await emit(graph, hooks.sink, { opset, graphName: name, producerVersion: hooks.producerVersion, metadata: described, ...(hooks.externalData ? { externalData: hooks.externalData } : {}), ...(hooks.pause ? { pause: hooks.pause } : {}) });
   return {
     bytes: emitted.bytes,
+    ...(emitted.externalData ? { externalData: emitted.externalData } : {}),
     opset,
     irVersion: emitted.irVersion,
     nodes: emitted.nodes,

@@ -9,6 +9,7 @@ export { Problem, errorCodes, formatProblem, type ErrorCode, type Place, type So
 export { listWeights, type WeightsListing, type WeightsOptions } from './node/list-weights.js';
 export { listModules, type ModuleEntry } from './node/modules.js';
 export type { Dynamic } from './compile.js';
+export type { ExternalData } from './onnx/emit.js';
 export type { CustomOps } from '../passes/pass.js';
 export type { Family, Literal } from './ir/network.js';
 export type { CaseResult, VerifyReport } from './verify.js';

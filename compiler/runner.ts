@@ -26,6 +26,9 @@ export interface Ran {
   readonly notes: readonly string[];
 }
 
+/** A model to load: the path of a file, its bytes, or its bytes with the folder of its external data. */
+export type Loadable = string | Uint8Array | { readonly bytes: Uint8Array; readonly folder: string };
+
 export interface Session {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
@@ -39,8 +42,8 @@ export interface Session {
 
 export interface Runner {
   /**
-   * Loads a model: its bytes, or the path of a file (for external data and models above 2 GB).
+   * Loads a model. External data is looked for beside the file, or in the folder.
    * Throws Problem('bad-model') when the runtime refuses it, Problem('missing-provider') when the provider cannot run here.
    */
-  open(model: Uint8Array | string, provider: Provider): Promise<Session>;
+  open(model: Loadable, provider: Provider): Promise<Session>;
 }

@@ -5,7 +5,7 @@ import { divide, type Arithmetic, type Tolerance } from './golden-bounds.js';
 import { parseGolden, type Golden } from './golden.js';
 import type { ByteSource } from './io.js';
 import { matchRows } from './match-rows.js';
-import type { Port, Provider, Ran, Runner, Tensor } from './runner.js';
+import type { Loadable, Port, Provider, Ran, Runner, Tensor } from './runner.js';
 
 export interface CaseResult {
   readonly case: string;
@@ -47,7 +47,7 @@ export interface VerifyRequest extends VerifyOptions {
   /** The goldens' files; each is closed (where it can be) once its case is done. */
   readonly goldens: Iterable<() => ByteSource & { close?(): void }>;
   /** The model for a golden: compiled from what it names, or always the same file. */
-  readonly model: (golden: Golden, source: ByteSource) => Promise<Uint8Array | string>;
+  readonly model: (golden: Golden, source: ByteSource) => Promise<Loadable>;
   readonly runner: Runner;
   readonly onCase?: (result: CaseResult) => void;
   /** Called once for each thing that the user should know. */
@@ -116,7 +116,7 @@ async function verifyFile(open: () => ByteSource & { close?(): void }, request: 
  * Verifies one golden on one model. Throws Problem('bad-golden') when the two do not belong together, and what
  * `Runner.open` and `Session.run` throw.
  */
-export async function verifyGolden(golden: Golden, model: Uint8Array | string, runner: Runner, options: VerifyOptions): Promise<{ result: CaseResult; ran: Ran }> {
+export async function verifyGolden(golden: Golden, model: Loadable, runner: Runner, options: VerifyOptions): Promise<{ result: CaseResult; ran: Ran }> {
   const started = performance.now();
   const session = await runner.open(model, options.provider);
   try {

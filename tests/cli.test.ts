@@ -1,6 +1,6 @@
 /** The command line as a real process. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -44,6 +44,19 @@ describe('compile', () => {
     expect(result.sha256).toMatch(/^[0-9a-f]{64}$/);
     expect(result.gflops).toBeGreaterThan(0);
     expect(bytes.includes("{0: 'cat', 1: 'dog'}")).toBe(true);
+  });
+
+  test('--external-data always: two files, both in the line and in --json', () => {
+    mkdirSync(join(folder, 'two'));
+    const args = ['compile', `${models}/yolov5n.yaml`, '--imgsz', '64', '--external-data', 'always', '-o', 'two/n.onnx'];
+    const { code, out, err } = yolonnx(...args);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(/^two\/n\.onnx {2}\d\d\.\d kB \+ two\/n\.onnx\.data {2}7\.\d MB {2}opset 17, IR 8 {2}/);
+    expect(readdirSync(join(folder, 'two')).sort()).toEqual(['n.onnx', 'n.onnx.data']);
+    const result = JSON.parse(yolonnx(...args, '--json').out) as CompileResult;
+    const sizes = ['n.onnx', 'n.onnx.data'].map((name) => readFileSync(join(folder, 'two', name)).length);
+    expect(result).toMatchObject({ bytes: sizes[0], externalData: { file: 'two/n.onnx.data', bytes: sizes[1], sha256: expect.stringMatching(/^[0-9a-f]{64}$/) } });
+    rmSync(join(folder, 'two'), { recursive: true });
   });
 
   test('one module alone', () => {
@@ -112,7 +125,9 @@ describe('bad usage ends with exit 2, one message, no file and no stack', () => 
     ['a yaml below a file', ['compile', `${model}/x.yaml`], /cannot read/],
     ['a folder of names', ['compile', model, '--names', '.'], /folder/],
     ['names that are not there', ['compile', model, '--names', 'coco.names'], /coco\.names/],
-    ['more than 2 GiB', ['compile', '--module', 'Conv', '--args', '[60000, 3]', '--input', '1x60000x4x4'], /too-large.*2 GiB/],
+    ['more than 2 GiB to a device', ['compile', '--module', 'Conv', '--args', '[60000, 3]', '--input', '1x60000x4x4', '-o', '/dev/null'], /too-large.*2 GiB/],
+    ['external data beside a device', ['compile', model, '--imgsz', '64', '--external-data', 'always', '-o', '/dev/null'], /external data goes to a file beside the model/],
+    ['an unknown word for external data', ['compile', model, '--external-data', 'never'], /external-data.*auto.*always/s],
     ['verify without golden', ['verify', 'x.onnx'], /golden/],
     ['a golden that is not there', ['verify', '--golden', 'nope.safetensors'], /nope\.safetensors/],
     ['a golden that is none', ['verify', '--golden', model], /safetensors/],
@@ -381,15 +396,15 @@ describe('modules', () => {
   });
 });
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s while compiling leaves nothing behind', async (signal) => {
+test.each([['SIGTERM', 'auto'], ['SIGINT', 'auto'], ['SIGTERM', 'always']] as const)('%s while compiling leaves nothing behind, external data %s', async (signal, externalData) => {
   const own = mkdtempSync(join(folder, 'signal-'));
-  const child = spawn(process.execPath, [main, 'compile', `${models}/yolov8x.yaml`, '-o', join(own, 'x.onnx')], { stdio: 'ignore' });
+  const child = spawn(process.execPath, [main, 'compile', `${models}/yolov8x.yaml`, '--external-data', externalData, '-o', join(own, 'x.onnx')], { stdio: 'ignore' });
   const ended = new Promise<NodeJS.Signals | number | null>((resolved) => child.on('exit', (code, by) => resolved(by ?? code)));
   // Wait until the temporary file is there, then stop the process.
   while (readdirSync(own).length === 0 && child.exitCode === null) await new Promise((later) => setTimeout(later, 2));
   child.kill(signal);
   const how = await ended;
-  expect(readdirSync(own)).toEqual(how === 0 ? ['x.onnx'] : []);
+  expect(readdirSync(own).sort()).toEqual(how !== 0 ? [] : externalData === 'auto' ? ['x.onnx'] : ['x.onnx', 'x.onnx.data']);
 });
 
 describe('options that must not pass silently', () => {

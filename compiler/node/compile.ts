@@ -1,18 +1,21 @@
 /** `compile`: a yaml or one module → an ONNX file, or its bytes. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { customOpsOf, gflopsOf, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
 import { Problem, formatProblem } from '../errors.js';
 import { show } from '../ir/extent.js';
-import type { ByteSink } from '../io.js';
+import type { ByteSink, ModelSink } from '../io.js';
+import type { ExternalData } from '../onnx/emit.js';
 import type { Provider } from '../runner.js';
 import type { VerifyReport } from '../verify.js';
 import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
 import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
-import { atomicFile, refuseOverwriting, type AtomicFile } from './files.js';
+import { refuseOverwriting, type AtomicFile } from './files.js';
 import { findGoldens } from './goldens.js';
 import { keyMapAlone, openInput, openWeights, type InputOptions, type OpenedWeights } from './inputs.js';
 import { locateModel } from './model-file.js';
+import { dataFileOf, modelOutput } from './model-output.js';
 import { checkOptions } from './options.js';
 import { today, version } from './version.js';
 import { advised, prepareFitting } from './fit.js';
@@ -32,13 +35,15 @@ export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn' 
   readonly module?: ModuleRequest;
   /** Where the file goes; without it the result holds the bytes. It appears whole or not at all. */
   readonly output?: string;
+  /** Whether tensors go to a second file, `<output>.data`: where one file cannot hold them (2 GiB; default), or always. */
+  readonly externalData?: ExternalData;
   /** Seeded weights: any integer (0) and the gain (5) of the goldens' recipe. */
   readonly seed?: number;
   readonly gain?: number;
   /** Goldens that must pass before the file takes its name. */
   readonly verify?: readonly string[];
   readonly provider?: Provider;
-  /** Whether to compute the SHA-256 of the bytes; default true. */
+  /** Whether to compute the SHA-256 of what is written; default true. */
   readonly hash?: boolean;
   readonly onWarning?: (warning: Problem) => void;
   readonly onProgress?: (progress: Progress) => void;
@@ -50,8 +55,11 @@ export interface CompileResult {
   readonly output?: string;
   /** The bytes, where no output was named. */
   readonly model?: Uint8Array;
+  /** Of the model's own file, as `sha256` is. */
   readonly bytes: number;
   readonly sha256?: string;
+  /** The second file, where tensors are in one: it must stay beside the model, under its name. */
+  readonly externalData?: { readonly file: string; readonly bytes: number; readonly sha256?: string };
   readonly opset: number;
   readonly irVersion: number;
   /** Open sizes are given by name. */
@@ -79,20 +87,21 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
   };
   stopIfAborted(options.signal);
   await checkOperators(options);
-  if (options.output !== undefined) refuseOverwriting(options.output, inputFiles(options));
-  const target = options.output === undefined ? new MemoryFile() : atomicFile(options.output);
+  refuseInputs(options, inputFiles(options));
+  const target = options.output === undefined ? new MemoryFile() : modelOutput(options.output);
   try {
-    const hash = options.hash === false ? undefined : createHash('sha256');
-    const made = await write(options, warn, hashing(target, hash));
+    const hashes = options.hash === false ? undefined : { model: createHash('sha256'), data: createHash('sha256') };
+    const made = await write(options, warn, hashes ? hashing(target, hashes) : target);
     target.flush();
     const verification = options.verify && options.verify.length > 0 ? await verified(target, options.verify, options, warn) : undefined;
     stopIfAborted(options.signal);
+    const outcome = { ...made, warnings, started, hashes: hashes && { model: hashes.model.digest('hex'), data: hashes.data.digest('hex') }, verification };
     if (verification && verification.failed > 0) {
       target.abort();
-      return result({ ...made, warnings, started, hash: hash?.digest('hex'), verification });
+      return result(outcome);
     }
     target.commit();
-    return result({ ...made, warnings, started, hash: hash?.digest('hex'), verification, output: options.output, model: target instanceof MemoryFile ? target.bytes() : undefined });
+    return result({ ...outcome, output: options.output, model: target instanceof MemoryFile ? target.bytes() : undefined });
   } catch (error) {
     target.abort();
     throw error;
@@ -119,12 +128,21 @@ function inputFiles({ model, weights, verify = [] }: CompileOptions): readonly s
   return [...yaml, ...(weights === undefined ? [] : [weights]), ...(verify.length > 0 ? findGoldens(verify) : [])];
 }
 
+/** Refuses names that would overwrite what is read. */
+function refuseInputs({ output }: CompileOptions, inputs: readonly string[]): void {
+  if (output === undefined) return;
+  refuseOverwriting(output, inputs);
+  const data = dataFileOf(output);
+  if (existsSync(data)) refuseOverwriting(data, inputs);
+}
+
 type Made = Pick<Outcome, 'written' | 'gflops' | 'checkpoint'>;
 
-async function write(given: CompileOptions, warn: (warning: Problem) => void, sink: ByteSink): Promise<Made> {
-  const { weights: file, keyMap, seed = DEFAULT_SEED.seed, gain = DEFAULT_SEED.gain, ...options } = given;
+async function write(given: CompileOptions, warn: (warning: Problem) => void, sink: ModelSink): Promise<Made> {
+  const { weights: file, keyMap, externalData, seed = DEFAULT_SEED.seed, gain = DEFAULT_SEED.gain, ...options } = given;
   const hooks = {
     sink,
+    externalData,
     producerVersion: version(),
     date: today(),
     pause: async (done: number, total: number): Promise<void> => {
@@ -148,7 +166,7 @@ async function write(given: CompileOptions, warn: (warning: Problem) => void, si
   if (options.model === undefined) throw new Problem('bad-option', 'nothing to compile', { help: 'Name a yaml, or a module with --module.' });
   const input = await openInput({ ...given, model: options.model }, warn);
   try {
-    if (given.output !== undefined) refuseOverwriting(given.output, input.found);
+    refuseInputs(given, input.found);
     const request = { ...options, ...input.settings, warn, weights: input.weights?.source() ?? seededWeights({ seed, gain }) };
     const prepared = await prepareFitting(input, request);
     stopIfAborted(options.signal);
@@ -169,19 +187,20 @@ interface Outcome {
   readonly checkpoint: OpenedWeights['checkpoint'] | undefined;
   readonly warnings: readonly string[];
   readonly started: number;
-  readonly hash: string | undefined;
+  readonly hashes: { readonly model: string; readonly data: string } | undefined;
   readonly verification: VerifyReport | undefined;
   readonly output?: string | undefined;
   readonly model?: Uint8Array | undefined;
 }
 
-function result({ written, gflops, checkpoint, warnings, started, hash, verification, output, model }: Outcome): CompileResult {
+function result({ written, gflops, checkpoint, warnings, started, hashes, verification, output, model }: Outcome): CompileResult {
   const named = ({ name, dtype, shape }: Written['inputs'][number]): CompileResult['inputs'][number] => ({ name, dtype, shape: shape.map((extent) => (typeof extent === 'number' ? extent : show(extent))) });
   return {
     ...(output === undefined ? {} : { output }),
     ...(model === undefined ? {} : { model }),
     bytes: written.bytes,
-    ...(hash === undefined ? {} : { sha256: hash }),
+    ...(hashes === undefined ? {} : { sha256: hashes.model }),
+    ...(output === undefined || !written.externalData ? {} : { externalData: { file: dataFileOf(output), bytes: written.externalData.bytes, ...(hashes === undefined ? {} : { sha256: hashes.data }) } }),
     opset: written.opset,
     irVersion: written.irVersion,
     inputs: written.inputs.map(named),
@@ -205,15 +224,24 @@ async function verified(target: AtomicFile | MemoryFile, goldens: readonly strin
   return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', customOps: options.customOps ?? {}, onNote: (note) => warn(new Problem('missing-provider', note)) });
 }
 
-const hashing = (sink: ByteSink, hash: ReturnType<typeof createHash> | undefined): ByteSink =>
-  hash
-    ? {
-        write(bytes) {
-          hash.update(bytes);
-          sink.write(bytes);
-        },
-      }
-    : sink;
+type Hash = ReturnType<typeof createHash>;
+
+const hashed = (sink: ByteSink, hash: Hash): ByteSink => ({
+  write(bytes) {
+    hash.update(bytes);
+    sink.write(bytes);
+  },
+});
+
+function hashing(target: ModelSink, hashes: { readonly model: Hash; readonly data: Hash }): ModelSink {
+  const model = hashed(target, hashes.model);
+  if (!target.external) return model;
+  const external: ModelSink['external'] = (bytes) => {
+    const { location, sink } = target.external!(bytes);
+    return { location, sink: hashed(sink, hashes.data) };
+  };
+  return { ...model, external };
+}
 
 /** A file that stays in memory. */
 class MemoryFile implements ByteSink {

@@ -71,12 +71,16 @@ export interface AtomicFile extends ByteSink {
 
 const BUFFER = 1 << 18;
 
+/** A name beside `target` that nothing has. */
+export const temporaryBeside = (target: string): string => join(dirname(target), `.yolonnx-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+
 /**
- * A file that takes its name when it is whole: bytes go to a new file beside the target, `commit` renames it. Exit and
+ * A file that takes its name when it is whole: bytes go to a new file beside the target, or to one of the target's name
+ * in `folder`, which must be on the same file system; `commit` renames it. Exit and
  * signals remove it. A target that is a device or a pipe (/dev/null, /dev/stdout) is written to directly. A symbolic
  * link keeps pointing to the file it names, and the target's permissions stay. Throws Problem('unwritable').
  */
-export function atomicFile(path: string): AtomicFile {
+export function atomicFile(path: string, folder?: string): AtomicFile {
   if (path === '') throw new Problem('unwritable', 'the name of the output file is empty', { help: 'Give a name with -o.' });
   return attempt('unwritable', path, () => {
     const before = statOf(path);
@@ -84,7 +88,7 @@ export function atomicFile(path: string): AtomicFile {
     if (before && !before.isFile()) return new Writer(path, path, openSync(path, 'w'));
     if (before) accessSync(path, constants.W_OK);
     const target = before ? realpathSync(path) : linkTarget(path);
-    const temporary = join(dirname(target), `.yolonnx-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+    const temporary = folder === undefined ? temporaryBeside(target) : join(folder, basename(target));
     // Registered first: a signal may come at any time.
     removeAtExit(temporary);
     const fd = opened(temporary);

@@ -29,6 +29,7 @@ const rules: readonly Rule<keyof CompileOptions>[] = [
   ['dynamic', "'none', 'batch' or 'all'", oneOf(['none', 'batch', 'all'])],
   ['customOps', "{ form: 'inline', 'function' or 'opaque', domain, names }", isCustomOps],
   ['half', "'none', 'compute' or 'io'", oneOf(['none', 'compute', 'io'])],
+  ['externalData', "'auto' or 'always'", oneOf(['auto', 'always'])],
   ['provider', "'auto', 'cuda', 'cpu' or 'webgpu'", oneOf(['auto', 'cuda', 'cpu', 'webgpu'])],
 ];
 

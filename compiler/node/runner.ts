@@ -1,7 +1,7 @@
 /** Runs models in onnxruntime-node. */
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { Problem } from '../errors.js';
-import { providers, type Port, type Provider, type Ran, type Runner, type Session, type Tensor } from '../runner.js';
+import { providers, type Loadable, type Port, type Provider, type Ran, type Runner, type Session, type Tensor } from '../runner.js';
 import { halfTable, toHalf } from '../weights/float16.js';
 import { fileSource } from './files.js';
 import { loadOnnxruntime, tf32Allowed, type Ort } from './onnxruntime.js';
@@ -69,7 +69,7 @@ class OrtSession implements Session {
     this.types = new Map(session.inputMetadata.map((metadata) => [metadata.name, metadata.isTensor ? metadata.type : 'none']));
   }
 
-  static async create(ort: Ort, model: Uint8Array | string, settings: Settings): Promise<Session> {
+  static async create(ort: Ort, model: Loadable, settings: Settings): Promise<Session> {
     const profile = profileFolder();
     const options: InferenceSession.SessionOptions = {
       executionProviders: [settings.name],
@@ -77,9 +77,10 @@ class OrtSession implements Session {
       logSeverityLevel: 4,
       enableProfiling: true,
       profileFilePrefix: profile.prefix,
+      ...(typeof model === 'object' && 'folder' in model ? { extra: { session: { model_external_initializers_file_folder_path: model.folder } } } : {}),
     };
     try {
-      const session = typeof model === 'string' ? await ort.InferenceSession.create(model, options) : await ort.InferenceSession.create(model, options);
+      const session = typeof model === 'string' ? await ort.InferenceSession.create(model, options) : await ort.InferenceSession.create('bytes' in model ? model.bytes : model, options);
       return new OrtSession(ort, session, profile, settings);
     } catch (error) {
       profile.remove();
@@ -146,6 +147,7 @@ function modelProblem(verb: 'load' | 'run', error: unknown): Problem {
 }
 
 function helpFor(message: string): string | undefined {
+  if (/external (data|initializer)/i.test(message)) return 'The model keeps tensors in a second file. It must lie beside the model, whole, under the name it was written with; a model in memory does not find it: give its path.';
   if (/protobuf parsing failed/i.test(message)) return 'The file is no ONNX model, or is cut off.';
   if (/yolonnx|not a registered function\/op|custom op/i.test(message)) return 'Opaque custom operators need a runtime with kernels for them; compile with --custom-ops inline or function to run it here.';
   if (/IR version/i.test(message)) return 'Compile with a lower --opset: the IR version follows it.';

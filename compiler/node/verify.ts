@@ -1,9 +1,9 @@
 /** `verify`: goldens against a model file, or against what each golden names, compiled on the spot. */
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Problem } from '../errors.js';
 import { goldenWeights, type Golden, type ModuleGolden } from '../golden.js';
 import type { ByteSource } from '../io.js';
-import type { Provider } from '../runner.js';
+import type { Loadable, Provider } from '../runner.js';
 import { verifyGoldens, type CaseResult, type VerifyReport } from '../verify.js';
 import { prepare, writeModule, writeNetwork, type GraphOptions } from '../compile.js';
 import { library } from '../../ops/index.js';
@@ -66,12 +66,12 @@ export async function verify(options: VerifyFilesOptions): Promise<VerifyReport>
 }
 
 /** The model, or where it has opaque operators its twin with functions, which is said. */
-async function runnable(model: string | Uint8Array, twins: Set<string>, note: (text: string) => void): Promise<{ model: string | Uint8Array; half: boolean }> {
+async function runnable(model: string | Uint8Array, twins: Set<string>, note: (text: string) => void): Promise<{ model: Loadable; half: boolean }> {
   const { half, twin } = await readFacts(model);
   if (!twin) return { model, half };
   for (const name of twin.names) twins.add(name);
   note(`onnxruntime has no kernels for ${twin.names.join(', ')}: the function twins of these opaque operators are run`);
-  return { model: twin.bytes, half };
+  return { model: typeof model === 'string' ? { bytes: twin.bytes, folder: dirname(resolve(model)) } : twin.bytes, half };
 }
 
 function onceEach(say: ((text: string) => void) | undefined): (text: string) => void {
