@@ -259,14 +259,26 @@ export function customOpsOf({ customOps = {} }: Pick<GraphOptions, 'customOps'>)
   return { form, domain, names };
 }
 
+/**
+ * Names alone: these and the required ones. With + or −: what runs by default, with and without them.
+ * Throws Problem('bad-option').
+ */
 function chosenPasses(names: readonly string[] | undefined): readonly Pass[] {
-  if (!names) return graphPasses;
-  for (const name of names) {
-    if (graphPasses.some((pass) => pass.name === name)) continue;
-    const near = nearest(name, graphPasses.map((pass) => pass.name));
-    throw new Problem('bad-option', `there is no pass ${name}`, { help: `${near.length > 0 ? `Did you mean ${near[0]}? ` : ''}Passes: ${graphPasses.map((pass) => pass.name).join(', ')}.` });
-  }
-  return graphPasses.filter((pass) => pass.required === true || names.includes(pass.name));
+  const signed = names?.filter((name) => /^[+-]/.test(name)) ?? [];
+  if (signed.length > 0 && signed.length < names!.length) throw new Problem('bad-option', `passes are listed, or added and taken away with + and -, not both: ${names!.join(', ')}`);
+  const given = new Set(names?.map((name) => name.replace(/^[+-]/, '')));
+  for (const name of given) checkPassName(name);
+  return graphPasses.filter(({ name, required = false, optional = false }) => {
+    if (required) return true;
+    return !names || signed.length > 0 ? signed.includes(`+${name}`) || (!optional && !signed.includes(`-${name}`)) : given.has(name);
+  });
+}
+
+function checkPassName(name: string): void {
+  const known = graphPasses.map((pass) => pass.name);
+  if (known.includes(name)) return;
+  const near = nearest(name, known);
+  throw new Problem('bad-option', `there is no pass ${name}`, { help: `${near.length > 0 ? `Did you mean ${near[0]}? ` : ''}Passes: ${known.join(', ')}.` });
 }
 
 /** GFLOPs at the prepared image size, as the yaml's package prints them. */

@@ -145,6 +145,11 @@ export abstract class TensorOps {
   softmax<S extends Shape>(x: Value<S>, axis: number, module?: string): Tensor<S> {
     return this.one('Softmax', [x], { axis: axis < 0 ? x.shape.length + axis : axis }, module);
   }
+  /** A constant matrix [out, in], row by row, times the channels of x [n, in, l]: [n, out, l]. Arithmetic that no nn.Module does, so summaries do not count it. */
+  product1d(x: Value, matrix: readonly number[], out: number): Tensor {
+    const weight = this.constant(matrix, [out, matrix.length / out, 1], x.dtype);
+    return this.one('Conv', [x, weight], { kernel: [1], strides: [1], pads: [0, 0], dilations: [1], group: 1 });
+  }
   /** Batched product over the last two axes. */
   matmul(a: Value, b: Value, module?: string): Tensor {
     return this.one('MatMul', [a, b], {}, module);

@@ -25,6 +25,8 @@ export interface Pass {
   readonly scope: 'every-graph' | 'top';
   /** Runs even when passes are switched off: without it the graph is not ONNX. */
   readonly required?: boolean;
+  /** Runs only where the target or the user asks for it: not every runtime gains from it. */
+  readonly optional?: boolean;
   run(graph: Graph, context: PassContext): Graph;
 }
 

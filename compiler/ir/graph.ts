@@ -143,3 +143,16 @@ export function countReaders(graph: Graph): Map<Value, number> {
   for (const { value } of graph.outputs) count(value);
   return readers;
 }
+
+/** Who reads each value: nodes, and the graph's outputs. */
+export function readersOf(graph: Graph): Map<Value, (Node | 'output')[]> {
+  const readers = new Map<Value, (Node | 'output')[]>();
+  const add = (value: Value, reader: Node | 'output'): void => {
+    const known = readers.get(value);
+    if (known) known.push(reader);
+    else readers.set(value, [reader]);
+  };
+  for (const node of graph.nodes) for (const value of node.inputs) add(value, node);
+  for (const { value } of graph.outputs) add(value, 'output');
+  return readers;
+}

@@ -70,7 +70,8 @@ function shortest(value: number, dtype: string): string {
   return String(value);
 }
 
-function printAttributes(attrs: object): string {
+/** ` {kernel: [3, 3], group: 1}`, or nothing without attributes. */
+export function printAttributes(attrs: object): string {
   const entries = Object.entries(attrs).map(([name, value]) => `${name}: ${printAttribute(value)}`);
   return entries.length === 0 ? '' : ` {${entries.join(', ')}}`;
 }

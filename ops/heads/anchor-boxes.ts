@@ -1,5 +1,5 @@
 /** Boxes of YOLOv5's heads, decoded from anchors. */
-import { product } from '../../compiler/ir/extent.js';
+import { mul, product, type Extent } from '../../compiler/ir/extent.js';
 import type { Builder } from '../../compiler/builder.js';
 import type { FeatureMap, Value } from '../../compiler/ir/graph.js';
 import type { Literal } from '../../compiler/ir/network.js';
@@ -13,40 +13,52 @@ export interface AnchorBoxes {
   readonly masks: number;
 }
 
-/** All levels joined: [n, anchors, 5 + nc + masks]. */
+/** All levels joined: [n, anchors, 5 + nc + masks], with xy = (2σ + cell − 0.5)·stride and wh = (2σ)²·anchor. */
 export function anchorBoxes(g: Builder, xs: readonly FeatureMap[], { nc, anchors, masks }: AnchorBoxes): Value {
   const strides = stridesOf(g, xs);
-  const levels = readAnchors(anchors, strides);
-  const kept = anchorsParam(g, levels, strides);
-  return g.concat(xs.map((x, i) => decodeLevel(g, x, i, { nc, stride: strides[i]!, count: levels[i]!.length, anchors: kept, masks })), 1);
+  const lists = readAnchors(anchors, strides);
+  const kept = anchorsParam(g, lists, strides);
+  const levels = xs.map((x, index): Level => ({ index, count: lists[index]!.length, stride: strides[index]!, h: x.shape[2], w: x.shape[3] }));
+  const values = nc + 5 + masks;
+  const cells = g.concat(levels.map((level) => cellsOf(g, xs[level.index]!, level, values)), 1);
+  const [scored, ...coefficients] = masks === 0 ? [cells] : g.split(cells, 2, [nc + 5, masks]);
+  const [xy, wh, rest] = g.split(g.sigmoid(scored!), 2, [2, 2, nc + 1]) as readonly [Value, Value, Value];
+  const [steps, corners, areas] = [step, corner, quadrupled].map((of) => g.concat(levels.map((level) => of(g, level, kept)), 1)) as [Value, Value, Value];
+  return g.concat([g.add(g.mul(xy, steps), corners), g.mul(g.mul(wh, wh), areas), rest, ...coefficients], 2);
 }
 
 interface Level {
-  readonly nc: number;
-  readonly stride: number;
+  readonly index: number;
+  /** Anchors of a cell. */
   readonly count: number;
-  readonly anchors: Value;
-  readonly masks: number;
+  /** Pixels of a cell's side. */
+  readonly stride: number;
+  readonly h: Extent;
+  readonly w: Extent;
 }
 
-/** xy = (2σ + grid)·stride with grid = cell − 0.5; wh = (2σ)²·anchor: [n, anchors·h·w, 5 + nc + masks]. */
-function decodeLevel(g: Builder, x: FeatureMap, index: number, { nc, stride, count, anchors, masks }: Level): Value {
-  const values = nc + 5 + masks;
-  const [n, , h, w] = x.shape;
+/** The convolution of one level, one row of values for every anchor of every cell: [n, count·h·w, values]. */
+function cellsOf(g: Builder, x: FeatureMap, { index, count, h, w }: Level, values: number): Value {
   const map = g.in('m').conv2d(String(index), x, { out: count * values });
-  const cells = g.transpose(g.reshape(map, [n, count, values, h, w]), [0, 1, 3, 4, 2]);
-  const [scored, ...coefficients] = masks === 0 ? [cells] : g.split(cells, 4, [nc + 5, masks]);
-  const [xy, wh, rest] = g.split(g.sigmoid(scored!), 4, [2, 2, nc + 1]) as readonly [Value, Value, Value];
-  const centre = g.mul(g.add(g.mul(xy, 2), grid(g, h, w)), stride);
-  const sides = g.mul(wh, 2);
-  const anchor = g.reshape(g.mul(g.slice(anchors, 0, index, index + 1), stride), [1, count, 1, 1, 2]);
-  const size = g.mul(g.mul(sides, sides), anchor);
-  return g.reshape(g.concat([centre, size, rest, ...coefficients], 4), [n, product([count, h, w]), values]);
+  const n = x.shape[0];
+  return g.reshape(g.transpose(g.reshape(map, [n, count, values, h, w]), [0, 1, 3, 4, 2]), [n, product([count, h, w]), values]);
 }
 
-/** Cell positions minus one half: [1, 1, h, w, 2] as x, y. */
-function grid(g: Builder, h: FeatureMap['shape'][2], w: FeatureMap['shape'][3]): Value {
-  const columns = g.expand(g.reshape(g.sub(g.range(w), 0.5), [1, 1, 1, w, 1]), [1, 1, h, w, 1]);
-  const rows = g.expand(g.reshape(g.sub(g.range(h), 0.5), [1, 1, h, 1, 1]), [1, 1, h, w, 1]);
-  return g.concat([columns, rows], 4);
+type OfLevel = (g: Builder, level: Level, anchors: Value) => Value;
+
+/** 2·stride: [1, count·h·w, 1]. */
+const step: OfLevel = (g, { count, h, w, stride }) => g.expand(g.constant([2 * stride], [1, 1, 1]), [1, product([count, h, w]), 1]);
+
+/** (cell − 0.5)·stride as x, y: [1, count·h·w, 2]. */
+function corner(g: Builder, { count, h, w, stride }: Level): Value {
+  const whole = [1, count, h, w, 1];
+  const columns = g.expand(g.reshape(g.sub(g.range(w), 0.5), [1, 1, 1, w, 1]), whole);
+  const rows = g.expand(g.reshape(g.sub(g.range(h), 0.5), [1, 1, h, 1, 1]), whole);
+  return g.reshape(g.mul(g.concat([columns, rows], 4), stride), [1, product([count, h, w]), 2]);
 }
+
+/** 4·anchor in pixels: [1, count·h·w, 2]. */
+const quadrupled: OfLevel = (g, { index, count, h, w, stride }, anchors) => {
+  const level = g.reshape(g.mul(g.slice(anchors, 0, index, index + 1), 4 * stride), [1, count, 1, 2]);
+  return g.reshape(g.expand(level, [1, count, mul(h, w), 2]), [1, product([count, h, w]), 2]);
+};

@@ -11,13 +11,17 @@ export interface Cells {
   readonly strides: Value;
 }
 
-/** Left, top, right, bottom around the cells' centres → cx, cy, w, h in pixels: [n, 4, anchors]. */
-export function decodeSides(g: Builder, sides: Value, { centres, strides }: Cells): Value {
-  const [before, after] = g.split(sides, 1, [2, 2]) as readonly [Value, Value];
-  const [low, high] = [g.sub(centres, before), g.add(centres, after)];
-  const middle = g.div(g.add(low, high), 2);
-  return g.mul(g.concat([middle, g.sub(high, low)], 1), strides);
+/**
+ * (l, t, r, b) around the cells' centres, in grid units → (cx, cy) [n, 2, anchors] and (w, h) [n, 2, anchors] in pixels.
+ * Both are linear: centre + (r − l) / 2 and l + r, as one product with a 4 × 4 matrix.
+ */
+export function decodeSides(g: Builder, sides: Value, { centres, strides }: Cells): readonly [middle: Value, size: Value] {
+  const pixels = g.mul(g.product1d(sides, CENTRE_AND_SIZE, 4), strides);
+  const [shift, size] = g.split(pixels, 1, [2, 2]) as readonly [Value, Value];
+  return [g.add(shift, g.mul(centres, strides)), size];
 }
+
+const CENTRE_AND_SIZE = [-0.5, 0, 0.5, 0, 0, -0.5, 0, 0.5, 1, 0, 1, 0, 0, 1, 0, 1];
 
 /** Centres and strides of all levels' cells, row by row. */
 export function cells(g: Builder, xs: readonly FeatureMap[]): Cells {

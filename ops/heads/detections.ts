@@ -10,12 +10,12 @@ export interface DetectOptions {
   readonly regMax: number;
 }
 
-/** Boxes [n, 4, anchors] as cx, cy, w, h in pixels, and class probabilities [n, nc, anchors]. */
-export function detections(g: Builder, xs: readonly FeatureMap[], at: Cells, { nc, regMax }: DetectOptions): readonly [boxes: Value, scores: Value] {
+/** Boxes as (cx, cy) and (w, h) in pixels, [n, 2, anchors] each, and class probabilities [n, nc, anchors]. */
+export function detections(g: Builder, xs: readonly FeatureMap[], at: Cells, { nc, regMax }: DetectOptions): readonly [middle: Value, size: Value, scores: Value] {
   const first = xs[0]!.shape[1];
   const boxes = branch(g.in('cv2'), xs, Math.max(16, Math.floor(first / 4), 4 * regMax), 4 * regMax);
   const scores = branch(g.in('cv3'), xs, Math.max(first, Math.min(nc, 100)), nc);
-  return [decodeSides(g, expectation(g, boxes, regMax), at), g.sigmoid(scores)];
+  return [...decodeSides(g, expectation(g, boxes, regMax), at), g.sigmoid(scores)];
 }
 
 /** A branch beside those of boxes and scores: hidden channels as wide as a quarter of the first level's, or as its output. */

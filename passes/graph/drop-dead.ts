@@ -1,4 +1,4 @@
-import type { Node, Value } from '../../compiler/ir/graph.js';
+import type { Graph, Node, Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
 
 /** A node none of whose outputs is read, by a node that stays or as an output of the graph, has no effect. */
@@ -6,14 +6,17 @@ export const dropDead: Pass = {
   name: 'drop-dead',
   doc: 'Removes nodes whose results nobody reads, and with them their parameters.',
   scope: 'every-graph',
-  run(graph) {
-    const read = new Set<Value>(graph.outputs.map(({ value }) => value));
-    const kept: Node[] = [];
-    for (const node of graph.nodes.toReversed()) {
-      if (!node.outputs.some((value) => read.has(value))) continue;
-      kept.push(node);
-      for (const value of node.inputs) read.add(value);
-    }
-    return { ...graph, nodes: kept.reverse() };
-  },
+  run: withoutDead,
 };
+
+/** The nodes that something reads. */
+export function withoutDead(graph: Graph): Graph {
+  const read = new Set<Value>(graph.outputs.map(({ value }) => value));
+  const kept: Node[] = [];
+  for (const node of graph.nodes.toReversed()) {
+    if (!node.outputs.some((value) => read.has(value))) continue;
+    kept.push(node);
+    for (const value of node.inputs) read.add(value);
+  }
+  return { ...graph, nodes: kept.reverse() };
+}

@@ -1,84 +1,117 @@
-import { countReaders, type Graph, type Node, type OpNode, type Param, type Read, type Value } from '../../compiler/ir/graph.js';
+import type { OpNode, Param, Result, Value } from '../../compiler/ir/graph.js';
+import { elements } from '../../compiler/onnx/operators/row.js';
 import type { Pass } from '../pass.js';
-
-type Conv = OpNode & { readonly op: 'Conv' };
-type BatchNorm = OpNode & { readonly op: 'BatchNormalization' };
+import { isOp, rewrite, type Rewriting } from '../rewrite.js';
+import { ownsWeights } from './conv-parts.js';
+import { withoutDead } from './drop-dead.js';
+import { channelsOf, normalizationOf, once, readAll, scaled, vector, type Layout, type Normalization } from './param-arithmetic.js';
 
 /**
- * Conv then BatchNormalization is one Conv:
+ * BatchNormalization is x · gain + shift in every channel, with gain = gamma / sqrt(var + eps), shift = beta − mean · gain.
+ * A linear node L (Conv, ConvTranspose, or Gemm, PyTorch's Linear) before or after it takes that over:
  *
- *     w' = w · gain,  b' = beta + (b − mean) · gain,  gain = gamma / sqrt(var + eps)
+ *     BN(L(x, w, b)) = L(x, w · gain, b · gain + shift)                         one gain for each output channel
+ *     BN(Concat(L₁(x₁), L₂(x₂), …)) = Concat(BN₁(L₁(x₁)), BN₂(L₂(x₂)), …)       if all of them take it
+ *     L(BN(x), w, b) = L(x, w · gain, b + Σ w · shift)                          one gain for each input channel
  *
- * with one gain per output channel. Refused: a Conv whose output something else reads, a weight that another node
- * reads too (it would have to be stored twice), and parameters that are not parameters but computed.
+ * The last holds only without padding, whose zeros are not normalized. Refused: results in between that something else
+ * reads too, a weight that another node reads as well (it would have to be stored twice), and computed parameters.
  */
 export const foldBatchNorm: Pass = {
   name: 'fold-batch-norm',
-  doc: 'Puts BatchNormalization into the weights and bias of the Conv before it.',
+  doc: 'Puts BatchNormalization into the weights and bias of the convolution or Linear before or after it.',
   scope: 'every-graph',
-  run(graph) {
-    const makers = new Map<Value, Node>(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
-    const readers = countReaders(graph);
-    const folded = new Map<Node, Conv>();
-    const gone = new Set<Node>();
-    for (const node of graph.nodes) {
-      if (node.kind !== 'op' || node.op !== 'BatchNormalization') continue;
-      const conv = makers.get(node.inputs[0]!);
-      if (conv?.kind !== 'op' || conv.op !== 'Conv' || !foldable(conv, node, readers)) continue;
-      folded.set(node, fold(conv, node));
-      gone.add(conv);
-    }
-    return { ...graph, nodes: graph.nodes.filter((node) => !gone.has(node)).map((node) => folded.get(node) ?? node) } satisfies Graph;
-  },
+  run: (graph) =>
+    withoutDead(
+      rewrite(graph, (node, rewriting) => {
+        if (isOp(node, 'BatchNormalization')) return normalized(node, rewriting) ?? [node];
+        return [intoNext(node, rewriting) ?? node];
+      }),
+    ),
 };
 
-function foldable(conv: Conv, norm: BatchNorm, readers: ReadonlyMap<Value, number>): boolean {
-  const parameters = [...conv.inputs.slice(1), ...norm.inputs.slice(1)];
-  return readers.get(conv.outputs[0]!) === 1 && parameters.every((value) => value.kind === 'param') && conv.inputs.slice(1).every((value) => readers.get(value) === 1);
+type BatchNorm = OpNode & { readonly op: 'BatchNormalization' };
+type Linear = OpNode & { readonly op: 'Conv' | 'ConvTranspose' | 'Gemm' };
+
+function linearOf(value: Value, rewriting: Rewriting): Linear | undefined {
+  const node = rewriting.maker(value);
+  const linear = isOp(node, 'Conv') || isOp(node, 'ConvTranspose') || isOp(node, 'Gemm');
+  return linear && rewriting.readOnce(value) && ownsWeights(node, rewriting) ? node : undefined;
 }
 
-function fold(conv: Conv, norm: BatchNorm): Conv {
-  const [x, weight, bias] = conv.inputs as readonly [Value, Param, Param | undefined];
-  const [gamma, beta, mean, variance] = norm.inputs.slice(1) as readonly Param[] as readonly [Param, Param, Param, Param];
-  const channels = (weight.shape as readonly number[])[0]!;
-  const perChannel = (weight.shape as readonly number[]).slice(1).reduce((a, b) => a * b, 1);
-  const gain = once(() => {
-    const [g, v] = [readAll(gamma), readAll(variance)];
-    return Float64Array.from(g, (value, i) => value / Math.sqrt(v[i]! + norm.attrs.epsilon));
+const ownsStatistics = (norm: BatchNorm): boolean => norm.inputs.slice(1).every((value) => value.kind === 'param');
+
+/** What stands for a normalization that the nodes before it take over. */
+function normalized(norm: BatchNorm, rewriting: Rewriting): readonly OpNode[] | undefined {
+  const [x] = norm.inputs as readonly [Value];
+  if (!ownsStatistics(norm)) return undefined;
+  const linear = linearOf(x, rewriting);
+  if (linear) return [{ ...intoPrevious(linear, normalizationOf(norm)), outputs: norm.outputs }];
+  const concat = rewriting.maker(x);
+  if (!isOp(concat, 'Concat') || concat.attrs.axis !== 1 || !rewriting.readOnce(x)) return undefined;
+  const parts = concat.inputs.map((value) => linearOf(value, rewriting));
+  if (!parts.every((part) => part !== undefined)) return undefined;
+  const whole = normalizationOf(norm);
+  let start = 0;
+  const folded = parts.map((part): OpNode => {
+    const end = start + (part.outputs[0]!.shape[1] as number);
+    const made = intoPrevious(part, channelsOf(whole, start, end));
+    start = end;
+    return { ...made, outputs: [{ ...part.outputs[0]! } satisfies Result] };
   });
-  const shift = once(() => {
-    const [b, m, own] = [readAll(beta), readAll(mean), bias ? readAll(bias) : undefined];
-    const k = gain();
-    return Float32Array.from(b, (value, i) => value + ((own?.[i] ?? 0) - m[i]!) * k[i]!);
-  });
-  const key = weight.key.replace(/weight$/, 'bias');
-  const newBias: Param = { kind: 'param', dtype: 'float32', shape: [channels], key: bias?.key ?? key, kept: false, read: (into, at) => into.set(shift().subarray(at, at + into.length)) };
-  const newWeight: Param = { ...weight, read: scaleRows(weight.read, gain, perChannel) };
-  return { ...conv, inputs: [x, newWeight, newBias], outputs: norm.outputs };
+  return [...folded, { ...concat, inputs: folded.map(({ outputs }) => outputs[0]!), outputs: norm.outputs }];
 }
 
-/** Multiplies row r (of `perRow` elements) by gain[r], in the caller's buffer. */
-function scaleRows(read: Read, gain: () => Float64Array, perRow: number): Read {
-  return (into, at) => {
-    read(into, at);
-    const factors = gain();
-    let row = Math.floor(at / perRow);
-    let end = (row + 1) * perRow - at;
-    for (let i = 0; i < into.length; row++, end += perRow) {
-      const factor = factors[row]!;
-      for (const stop = Math.min(into.length, end); i < stop; i++) into[i]! *= factor;
-    }
+/** BN(L(x)): gains for output channels. */
+function intoPrevious(linear: Linear, { gain, shift }: Normalization): Linear {
+  const [x, weight, bias] = linear.inputs as readonly [Value, Param, Param?];
+  const own = bias && once(() => readAll(bias));
+  const moved = (): Float64Array => (own ? Float64Array.from(shift(), (value, i) => value + own()[i]! * gain()[i]!) : shift());
+  return { ...linear, inputs: [x, scaled(weight, gain, outputLayout(linear, weight)), biasOf(linear, weight, bias, moved)] };
+}
+
+/** L(BN(x)): gains for input channels. */
+function intoNext(node: Parameters<typeof isOp>[0] & object, rewriting: Rewriting): OpNode | undefined {
+  if (!(isOp(node, 'Conv') || isOp(node, 'Gemm')) || !ownsWeights(node, rewriting)) return undefined;
+  const norm = rewriting.maker(node.inputs[0]!);
+  const unpadded = node.op === 'Gemm' || node.attrs.pads.every((pad) => pad === 0);
+  if (!isOp(norm, 'BatchNormalization') || !unpadded || !ownsStatistics(norm) || !rewriting.readOnce(norm.outputs[0]!)) return undefined;
+  const [, weight, bias] = node.inputs as readonly [Value, Param, Param?];
+  const { gain, shift } = normalizationOf(norm);
+  const layout = inputLayout(node, weight);
+  const moved = (): Float64Array => {
+    const sums = rowSums(weight, shift(), layout);
+    if (bias) readAll(bias).forEach((value, i) => (sums[i]! += value));
+    return sums;
   };
+  return { ...node, inputs: [norm.inputs[0]!, scaled(weight, gain, layout), biasOf(node, weight, bias, moved)] };
 }
 
-function readAll(param: Param): Float32Array {
-  const values = new Float32Array((param.shape as readonly number[]).reduce((a, b) => a * b, 1));
-  param.read(values, 0);
-  return values;
+const biasOf = ({ outputs: [y] }: OpNode, weight: Param, bias: Param | undefined, numbers: () => ArrayLike<number>): Param =>
+  vector(bias?.key ?? weight.key.replace(/weight$/, 'bias'), y!.shape[1] as number, numbers);
+
+/** Conv and Gemm have a row for each output channel; ConvTranspose [in, out/group, …] has its output channels inside. */
+function outputLayout(linear: Linear, weight: Param): Layout {
+  const [first, second] = weight.shape as readonly [number, number];
+  const size = elements(weight);
+  if (linear.op !== 'ConvTranspose') return { run: size / first, period: first, block: size };
+  return { run: size / (first * second), period: second, block: size / linear.attrs.group };
 }
 
-/** Computed at the first use, when the file is written. */
-function once<T>(compute: () => T): () => T {
-  let value: T | undefined;
-  return () => (value ??= compute());
+/** [out, in/group, …] */
+function inputLayout(linear: OpNode & { readonly op: 'Conv' | 'Gemm' }, weight: Param): Layout {
+  const [first, second] = weight.shape as readonly [number, number];
+  const size = elements(weight);
+  return { run: size / (first * second), period: second, block: linear.op === 'Conv' ? size / linear.attrs.group : size };
+}
+
+/** Σ w · shift over each output channel's row. */
+function rowSums(weight: Param, shift: Float64Array, { run, period, block }: Layout): Float64Array {
+  const rows = weight.shape[0] as number;
+  const row = new Float32Array(elements(weight) / rows);
+  return Float64Array.from({ length: rows }, (_, r) => {
+    weight.read(row, r * row.length);
+    const first = period * Math.floor((r * row.length) / block);
+    return row.reduce((sum, w, i) => sum + w * shift[first + Math.floor(i / run)]!, 0);
+  });
 }

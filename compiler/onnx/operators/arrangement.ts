@@ -1,5 +1,5 @@
 /** Operators that only move elements, and the two that make numbers of sizes (Range, Size). */
-import { add, floorDiv, isStatic, product, show, showShape, sub, total, type Extent, type Shape } from '../../ir/extent.js';
+import { add, floorDiv, isStatic, mul, product, show, showShape, sub, total, type Extent, type Shape } from '../../ir/extent.js';
 import type { DType, TensorType, Value } from '../../ir/graph.js';
 import { concatenate, expandTo, permute, sliceOf, splitAt, takeAlong } from '../fold.js';
 import { halfTable, toHalf } from '../../weights/float16.js';
@@ -136,6 +136,18 @@ export const arrangement = {
     },
     spell: ({ perm }) => ({ attributes: { perm: { ints: perm } } }),
     fold: ([x], { perm }, out) => permute(x!, perm, out),
+  }),
+  /** x [n, block² · c, h, w], whose channels are (row in the block, column in the block, channel): [n, c, block · h, block · w]. */
+  DepthToSpace: row<{ readonly block: number }>({
+    since: 1,
+    exactness: 'exact',
+    infer: (inputs, { block }) => {
+      const x = operand(inputs, 0);
+      const [n, c, h, w] = x.shape as readonly [Extent, Extent, Extent, Extent];
+      if (x.shape.length !== 4 || typeof c !== 'number' || c % (block * block) !== 0) throw shapeProblem(`the channels of ${showShape(x.shape)} do not fill blocks of ${block} × ${block}`);
+      return typed(x, [n, c / (block * block), mul(h, block), mul(w, block)]);
+    },
+    spell: ({ block }) => ({ attributes: { blocksize: { int: block } } }),
   }),
   Unsqueeze: row<{ readonly axes: readonly number[] }>({
     since: 1,

@@ -1,0 +1,64 @@
+/** Convolutions taken apart: their weights by output or input channels, read in place. */
+import type { OpNode, Param, Read } from '../../compiler/ir/graph.js';
+import { elements } from '../../compiler/onnx/operators/row.js';
+import type { Rewriting } from '../rewrite.js';
+
+export type Conv = OpNode & { readonly op: 'Conv' };
+
+/** Whether a pass may replace the tensors of a Conv: they are the file's, and nobody else's. */
+export const ownsWeights = ({ inputs }: OpNode, { readOnce }: Rewriting): boolean => inputs.slice(1).every((value) => value.kind === 'param' && readOnce(value));
+
+/** 1 × 1 in every dimension, in steps of 1, without padding and groups. */
+export const isPointwise = ({ attrs }: Conv): boolean => attrs.group === 1 && [...attrs.kernel, ...attrs.strides].every((size) => size === 1) && attrs.pads.every((pad) => pad === 0);
+
+/** Rows [start, end) of a tensor's first axis. */
+export function rowsOf(param: Param, start: number, end: number): Param {
+  const shape = [end - start, ...param.shape.slice(1)];
+  const offset = start * (elements({ shape }) / (end - start));
+  return { ...param, kept: false, key: `${param.key}[${start}:${end}]`, shape, read: (into, at) => param.read(into, at + offset) };
+}
+
+/** Input channels [start, end). */
+export type Range = readonly [start: number, end: number];
+
+/** The weight [out, in, …] by groups of input channels. It is read once: the first part to be read keeps it for the others. */
+export function columnsOf(weight: Param, groups: readonly (readonly Range[])[]): readonly Param[] {
+  const [out, columns] = weight.shape as readonly [number, number];
+  const inner = elements({ shape: weight.shape.slice(2) });
+  const whole = shared(weight, groups.length);
+  return groups.map((ranges): Param => {
+    const picked = ranges.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i));
+    const shape = [out, picked.length, ...weight.shape.slice(2)];
+    const size = elements({ shape });
+    const read: Read = (into, at) => {
+      const values = whole.get();
+      for (let i = 0; i < into.length; i++) {
+        const line = Math.floor((at + i) / inner);
+        const [row, column] = [Math.floor(line / picked.length), picked[line % picked.length]!];
+        into[i] = values[(row * columns + column) * inner + ((at + i) % inner)]!;
+      }
+      if (at + into.length === size) whole.done();
+    };
+    return { ...weight, kept: false, key: `${weight.key}[:,${ranges.map((range) => range.join(':')).join(',')}]`, shape, read };
+  });
+}
+
+/** A tensor held from the first of its readers to the last. */
+function shared(param: Param, readers: number): { get(): Float32Array; done(): void } {
+  let values: Float32Array | undefined;
+  let left = readers;
+  return {
+    get() {
+      if (!values) {
+        values = new Float32Array(elements(param));
+        param.read(values, 0);
+      }
+      return values;
+    },
+    done() {
+      if (--left > 0) return;
+      left = readers;
+      values = undefined;
+    },
+  };
+}

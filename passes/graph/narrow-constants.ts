@@ -1,0 +1,39 @@
+import type { Constant, Node, Value } from '../../compiler/ir/graph.js';
+import { halfTable, toHalf } from '../../compiler/weights/float16.js';
+import type { Pass } from '../pass.js';
+import { opNode } from '../rewrite.js';
+
+/**
+ * A large constant whose numbers float16 holds exactly is stored in half the bytes: c = Cast(half(c)), bit for bit.
+ * Grids and strides are such numbers. Runtimes cast them once, when they load the file. Refused: constants below 24,576
+ * elements, which save less than 48 KiB, and any with a number that would be rounded.
+ */
+export const narrowConstants: Pass = {
+  name: 'narrow-constants',
+  doc: 'Stores large constants as float16 where that holds them exactly.',
+  scope: 'top',
+  run(graph) {
+    const narrowed = new Map<Value, Value>();
+    const nodes = graph.nodes.flatMap((node): readonly Node[] => {
+      const casts: Node[] = [];
+      const inputs = node.inputs.map((value) => {
+        if (narrowed.has(value) || value.kind !== 'constant' || !narrowable(value)) return narrowed.get(value) ?? value;
+        const cast = opNode('Cast', [{ ...value, dtype: 'float16' }], { to: 'float32' }, node.scope);
+        casts.push(cast);
+        narrowed.set(value, cast.outputs[0]!);
+        return cast.outputs[0]!;
+      });
+      return inputs.some((value, i) => value !== node.inputs[i]) ? [...casts, { ...node, inputs }] : [node];
+    });
+    return { ...graph, nodes };
+  },
+};
+
+const LEAST = 24_576;
+
+function narrowable({ dtype, data }: Constant): boolean {
+  if (dtype !== 'float32' || data.length < LEAST) return false;
+  const table = halfTable();
+  for (let i = 0; i < data.length; i++) if (!Object.is(table[toHalf(data[i]!)]!, data[i])) return false;
+  return true;
+}

@@ -1,0 +1,78 @@
+/** Parameters made of parameters. Their numbers are computed when the file is written, chunk by chunk. */
+import type { OpNode, Param, Read } from '../../compiler/ir/graph.js';
+import { elements } from '../../compiler/onnx/operators/row.js';
+
+export function readAll(param: Param): Float32Array {
+  const values = new Float32Array(elements(param));
+  param.read(values, 0);
+  return values;
+}
+
+/** Computed at the first use, when the file is written. */
+export function once<T>(compute: () => T): () => T {
+  let value: T | undefined;
+  return () => (value ??= compute());
+}
+
+/** A vector of computed numbers. */
+export const vector = (key: string, size: number, numbers: () => ArrayLike<number>): Param => {
+  const rounded = once(() => Float32Array.from(numbers()));
+  return { kind: 'param', dtype: 'float32', shape: [size], key, kept: false, read: (into, at) => into.set(rounded().subarray(at, at + into.length)) };
+};
+
+/** What BatchNormalization does to a channel: x · gain + shift, with gain = gamma / sqrt(var + eps), shift = beta − mean · gain. */
+export interface Normalization {
+  gain(): Float64Array;
+  shift(): Float64Array;
+}
+
+/** Of a BatchNormalization, all of whose tensors are parameters. */
+export function normalizationOf(norm: OpNode & { readonly op: 'BatchNormalization' }): Normalization {
+  const [gamma, beta, mean, variance] = norm.inputs.slice(1) as unknown as readonly [Param, Param, Param, Param];
+  const gain = once(() => {
+    const [g, v] = [readAll(gamma), readAll(variance)];
+    return Float64Array.from(g, (value, i) => value / Math.sqrt(v[i]! + norm.attrs.epsilon));
+  });
+  const shift = once(() => {
+    const [b, m, k] = [readAll(beta), readAll(mean), gain()];
+    return Float64Array.from(b, (value, i) => value - m[i]! * k[i]!);
+  });
+  return { gain, shift };
+}
+
+/** Of a range of channels. */
+export const channelsOf = ({ gain, shift }: Normalization, start: number, end: number): Normalization => ({
+  gain: () => gain().subarray(start, end),
+  shift: () => shift().subarray(start, end),
+});
+
+/** Which factor an element of a tensor gets: of every `block` elements, runs of `run` take the next `period` factors in turn. */
+export interface Layout {
+  readonly run: number;
+  readonly period: number;
+  readonly block: number;
+}
+
+/** A tensor times factors, in the caller's buffer. */
+export function scaled(param: Param, factors: () => ArrayLike<number>, { run, period, block }: Layout): Param {
+  const read: Read = (into, at) => {
+    param.read(into, at);
+    const all = factors();
+    for (let i = 0; i < into.length; ) {
+      const line = Math.floor((at + i) / run);
+      const factor = all[(line % period) + period * Math.floor((at + i) / block)]!;
+      for (const stop = Math.min(into.length, (line + 1) * run - at); i < stop; i++) into[i]! *= factor;
+    }
+  };
+  return { ...param, kept: false, read };
+}
+
+/** A tensor plus numbers of its shape. `more` adds the elements from `at` on to what is in the buffer. */
+export const added = (param: Param, more: Read): Param => ({
+  ...param,
+  kept: false,
+  read(into, at) {
+    param.read(into, at);
+    more(into, at);
+  },
+});
