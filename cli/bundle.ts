@@ -5,12 +5,15 @@
  */
 import { build, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const dist = fileURLToPath(new URL('..', import.meta.url));
+/** TypeScript leaves data where it is. */
+const targets = fileURLToPath(new URL('../../passes/targets/', import.meta.url));
+for (const file of readdirSync(targets)) if (file.endsWith('.json')) copyFileSync(`${targets}${file}`, `${dist}passes/targets/${file}`);
 
 const moduleList = (): string => {
   const files = readdirSync(`${dist}ops`, { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/')).sort();
@@ -21,10 +24,18 @@ const moduleList = (): string => {
   return `import { libraryOf } from '../compiler/library.js';\nexport const library = libraryOf(new Map([\n${loaders.join('\n')}\n]));\n`;
 };
 
+/** The targets' own texts. */
+const targetList = (): string => {
+  const files = readdirSync(targets).filter((file) => file.endsWith('.json')).sort();
+  const texts = files.map((file) => `  ['${file.slice(0, -'.json'.length)}', () => ${JSON.stringify(JSON.stringify(JSON.parse(readFileSync(`${targets}${file}`, 'utf8'))))}],`);
+  return `export const targetTexts = new Map([\n${texts.join('\n')}\n]);\n`;
+};
+
 const replacements: Plugin = {
   name: 'replacements',
   setup(plugin) {
     plugin.onLoad({ filter: /[/\\]dist[/\\]ops[/\\]index\.js$/ }, () => ({ contents: moduleList(), resolveDir: `${dist}ops` }));
+    plugin.onLoad({ filter: /[/\\]dist[/\\]passes[/\\]targets[/\\]index\.js$/ }, () => ({ contents: targetList(), resolveDir: `${dist}passes` }));
     // Measures terminal columns for help texts; creating its Intl.Segmenter alone costs 30 ms. Ours are one column each.
     plugin.onLoad({ filter: /[/\\]string-width[/\\]index\.js$/ }, ({ path }) =>
       readFileSync(path, 'utf8').includes('Intl.Segmenter') ? { contents: 'export default (text) => text.length;' } : undefined,

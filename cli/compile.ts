@@ -1,12 +1,13 @@
-import type { CompileOptions, CompileResult, Dynamic, ExternalData, Family, Provider } from '../compiler/index.js';
+import type { CompileOptions, CompileResult, ExternalData, Family, Provider } from '../compiler/index.js';
 import { printable } from '../compiler/errors.js';
 import { printJson, sayWarnings, shared, type Command } from './command.js';
 import type { Io } from './io.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
+import { graphFrom, graphOptions, type GraphOptions } from './graph-options.js';
 import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 import { classNames, fileSize, imageSize, inputShape } from './values.js';
 
-interface Options extends WeightsOptions {
+interface Options extends WeightsOptions, GraphOptions {
   readonly model?: string;
   readonly output?: string;
   readonly module?: string;
@@ -21,15 +22,13 @@ interface Options extends WeightsOptions {
   readonly names?: string;
   readonly seed: number;
   readonly gain: number;
-  readonly opset: number;
-  readonly dynamic: Dynamic;
   readonly half: boolean;
   readonly halfIo: boolean;
   readonly customOps: 'inline' | 'function' | 'opaque';
   readonly customDomain: string;
   readonly customName?: readonly string[];
   readonly externalData: ExternalData;
-  readonly passes?: string | false;
+  readonly profile: boolean;
   readonly verify?: readonly string[];
   readonly provider: Provider;
   readonly json: boolean;
@@ -55,13 +54,12 @@ export const compileCommand: Command<Options> = {
     ...weightsOptions,
     seed: { type: 'number', default: 0, describe: 'seed of seeded weights' },
     gain: { type: 'number', default: 5, describe: 'gain of seeded weights' },
-    opset: { type: 'number', default: 17, describe: 'opset, 11 to 22; the IR version is the lowest that it allows' },
-    dynamic: { type: 'string', choices: ['none', 'batch', 'all'], default: 'none', describe: 'sizes that stay open: none, the batch, or batch, height and width' },
+    ...graphOptions,
     half: { type: 'boolean', default: false, describe: 'float16 weights and arithmetic; inputs and outputs stay float32' },
     'half-io': { type: 'boolean', default: false, describe: '--half with float16 inputs and outputs as well' },
     ...customOptions,
     'external-data': { type: 'string', choices: ['auto', 'always'], default: 'auto', describe: 'tensors in a second file, OUTPUT.data: where one file cannot hold them (2 GiB), or always' },
-    passes: { type: 'string', describe: 'passes to run, by name and comma (--no-passes: only those without which it is not ONNX)' },
+    profile: { type: 'boolean', default: false, describe: 'print time and memory by stage' },
     verify: { type: 'string', array: true, describe: 'goldens that must pass before the file takes its name' },
     provider: shared.provider,
     json: shared.json,
@@ -71,6 +69,7 @@ export const compileCommand: Command<Options> = {
     ['$0 compile best.pt -o best.onnx', 'what was trained, as it was trained'],
     ['$0 compile yolov8n-ema.yaml -o ema.onnx', 'scale n of yolov8-ema.yaml'],
     ['$0 compile yolov5s_SE.yaml --imgsz 480 640 --dynamic batch', 'open batch, fixed size'],
+    ['$0 compile yolov8x.yaml --target ort --passes +winograd', 'the fastest on a CPU'],
     ['$0 compile yolov5s_SOCA.yaml --custom-ops opaque --custom-domain trt --custom-name Sqrtm=MatrixSqrt', 'one node for each custom operator, named as your runtime’s kernels are'],
     ["$0 compile --module SE --args '[64, 16]' --input 1x64x20x20 -o se.onnx", 'one module alone'],
   ],
@@ -95,7 +94,7 @@ export const compileCommand: Command<Options> = {
 };
 
 async function requestOf(options: Options): Promise<CompileOptions> {
-  const { scale, batch, nc, seed, gain, opset, dynamic, externalData, verify, provider } = options;
+  const { scale, batch, nc, seed, gain, externalData, verify, provider, profile } = options;
   return {
     ...(options.module === undefined ? {} : { module: moduleOf(options, options.module) }),
     ...(options.model === undefined ? {} : { model: options.model }),
@@ -104,11 +103,11 @@ async function requestOf(options: Options): Promise<CompileOptions> {
     ...(options.names === undefined ? {} : { names: await classNames(options.names) }),
     ...weightsFrom(options),
     ...(verify === undefined ? {} : { verify }),
-    ...(options.passes === undefined ? {} : { passes: options.passes === false ? [] : options.passes.split(',').map((name) => name.trim()).filter((name) => name !== '') }),
+    ...graphFrom(options),
     imgsz: imageSize(options.imgsz),
     customOps: customOpsFrom(options),
     half: options.halfIo ? 'io' : options.half ? 'compute' : 'none',
-    batch, seed, gain, opset, dynamic, externalData, provider,
+    batch, seed, gain, externalData, provider, profile,
   };
 }
 
@@ -134,6 +133,7 @@ async function report(result: CompileResult, options: Options, io: Io): Promise<
       io.out(`${output}  ${fileSize(bytes)}${beside}  opset ${opset}, IR ${irVersion}  ${nodes} nodes  ${parameters} parameters  ${seconds.toFixed(2)} s`);
     }
   }
+  if (result.profile && !options.json) io.err(await (await import('./profile-table.js')).profileTable(result.profile));
   if (verification && verification.failed > 0) io.err(`error: verification failed for ${verification.failed} of ${verification.cases.length} goldens: nothing was written`);
 }
 

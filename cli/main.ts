@@ -8,11 +8,12 @@ import type { Io } from './io.js';
 import { modulesCommand } from './modules.js';
 import { showCommand } from './show.js';
 import { summaryCommand } from './summary.js';
+import { targetsCommand } from './targets.js';
 import { verifyCommand } from './verify.js';
 import { weightsCommand } from './weights.js';
 
 /** Commands of different options; each is only run with what yargs made of its own. */
-const commands = [compileCommand, verifyCommand, summaryCommand, weightsCommand, modulesCommand, showCommand, doctorCommand] as unknown as readonly Command<unknown>[];
+const commands = [compileCommand, verifyCommand, summaryCommand, weightsCommand, modulesCommand, targetsCommand, showCommand, doctorCommand] as unknown as readonly Command<unknown>[];
 
 const io: Io = {
   out: (text) => void process.stdout.write(`${text}\n`),

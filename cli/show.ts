@@ -1,15 +1,14 @@
 import { sayWarnings, shared, type Command } from './command.js';
+import { graphFrom, graphOptions, type GraphOptions } from './graph-options.js';
 import { imageSize } from './values.js';
 import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 
-interface Options extends WeightsOptions {
+interface Options extends WeightsOptions, GraphOptions {
   readonly model: string;
   readonly scale?: string;
   readonly imgsz: string;
   readonly nc?: number;
   readonly batch: number;
-  readonly opset: number;
-  readonly dynamic: 'none' | 'batch' | 'all';
   readonly after?: string;
   readonly whole: boolean;
 }
@@ -24,16 +23,16 @@ export const showCommand: Command<Options> = {
     imgsz: shared.imgsz,
     batch: { type: 'number', default: 1, describe: 'images at once' },
     nc: shared.nc,
-    opset: { type: 'number', default: 17, describe: 'opset, 11 to 22' },
-    dynamic: { type: 'string', choices: ['none', 'batch', 'all'], default: 'none', describe: 'sizes that stay open' },
+    ...graphOptions,
     ...weightsOptions,
     whole: { type: 'boolean', default: false, describe: 'print all elements of constants' },
   },
   examples: [['$0 show yolov5s_SE.yaml --after fold-batch-norm', 'the graph after that pass']],
-  async run({ after, imgsz, whole, weights, alias, keyMap, ...options }, io) {
+  async run({ after, imgsz, whole, weights, alias, keyMap, target, opset, dynamic, passes, ...options }, io) {
     const { graphText } = await import('../compiler/node/show.js');
     const text = await graphText({
       ...options,
+      ...graphFrom({ target, opset, dynamic, passes }),
       ...weightsFrom({ ...(weights === undefined ? {} : { weights }), ...(alias ? { alias } : {}), ...(keyMap ? { keyMap } : {}) }),
       imgsz: imageSize(imgsz),
       whole,

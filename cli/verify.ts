@@ -1,19 +1,17 @@
 /** `yolonnx verify`: runs a model file, or what goldens name, and compares with PyTorch's results. */
-import type { Dynamic, Provider } from '../compiler/index.js';
+import type { Provider } from '../compiler/index.js';
 import type { CustomOps } from '../compiler/index.js';
 import { shared, type Command } from './command.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
+import { graphFrom, graphOptions, type GraphOptions } from './graph-options.js';
 import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 
-interface Options extends Omit<WeightsOptions, 'weights'> {
+interface Options extends Omit<WeightsOptions, 'weights'>, GraphOptions {
   readonly model?: string;
   readonly golden: readonly string[];
   readonly provider: Provider;
   readonly atol?: number;
   readonly rtol?: number;
-  readonly opset?: number;
-  readonly dynamic?: Dynamic;
-  readonly passes?: false;
   readonly customOps: CustomOps['form'];
   readonly customDomain: string;
   readonly customName?: readonly string[];
@@ -29,10 +27,7 @@ export const verifyCommand: Command<Options> = {
     provider: shared.provider,
     atol: { type: 'number', describe: 'absolute tolerance, in place of the goldens’ own bounds' },
     rtol: { type: 'number', describe: 'tolerance relative to the largest wanted value' },
-    opset: { type: 'number', describe: 'without a model: compile for this opset' },
-    dynamic: { type: 'string', choices: ['none', 'batch', 'all'], describe: 'without a model: sizes that stay open' },
-    passes: { type: 'boolean', default: true, describe: 'without a model: --no-passes compiles without optimizing' },
-    ...Object.fromEntries(Object.entries(customOptions).map(([name, option]) => [name, { ...option, describe: `without a model: ${option.describe}` }])),
+    ...Object.fromEntries(Object.entries({ ...graphOptions, ...customOptions }).map(([name, option]) => [name, { ...option, describe: `without a model: ${option.describe}` }])),
     alias: weightsOptions.alias,
     'key-map': weightsOptions['key-map'],
     json: shared.json,
@@ -42,7 +37,7 @@ export const verifyCommand: Command<Options> = {
     ['$0 verify ema.onnx --golden yolov8n-ema.safetensors --provider cuda', 'one file, on the GPU'],
   ],
   async run(options, io) {
-    const { golden, model, provider, atol, rtol, opset, dynamic, passes, json } = options;
+    const { golden, model, provider, atol, rtol, json } = options;
     const { verify, Problem, formatProblem } = await import('../compiler/index.js');
     const { reportExitCode } = await import('../compiler/verify.js');
     const report = await verify({
@@ -50,9 +45,7 @@ export const verifyCommand: Command<Options> = {
       provider,
       ...(atol === undefined ? {} : { atol }),
       ...(rtol === undefined ? {} : { rtol }),
-      ...(opset === undefined ? {} : { opset }),
-      ...(dynamic === undefined ? {} : { dynamic }),
-      ...(passes === false ? { passes: [] } : {}),
+      ...graphFrom(options),
       customOps: customOpsFrom(options),
       ...weightsFrom({ ...(options.alias ? { alias: options.alias } : {}), ...(options.keyMap ? { keyMap: options.keyMap } : {}) }),
       onNote: (note) => io.err(`note: ${note}`),

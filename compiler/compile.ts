@@ -14,6 +14,7 @@ import { CUSTOM_OPS, metadataOf, moduleMetadata, opaqueOperators } from './metad
 import { OPSETS, emit, type Emitted, type ExternalData } from './onnx/emit.js';
 import { measureStrides, recordModule, recordNetwork, type ImageSize, type Recorded } from './record.js';
 import { gflops } from './stats.js';
+import type { Target } from './target.js';
 import { DEFAULT_SEED, seededWeights } from './weights/seeded.js';
 import type { WeightSource } from './weights/source.js';
 import { bindModule, loadDefinitions, parseNetwork } from './yaml/index.js';
@@ -26,15 +27,22 @@ export interface GraphOptions {
   /** Which input sizes stay open: none (default), the batch, or batch, height and width. */
   readonly dynamic?: Dynamic;
   readonly customOps?: Partial<CustomOps>;
+  /** What the runtime wants, see target.ts; default: a file for every runtime. */
+  readonly target?: Target;
   /** Float16 weights and arithmetic; `io`: inputs and outputs too. Default `none`. */
   readonly half?: 'none' | 'compute' | 'io';
-  /** Names of the passes to run; default all. Passes without which the graph is not ONNX always run. */
+  /**
+   * Names of the passes to run, or changes to the default: `+winograd`, `-softmax-last`. Default: all but the optional
+   * ones, as the target wants them. Passes without which the graph is not ONNX always run.
+   */
   readonly passes?: readonly string[];
   readonly weights?: WeightSource;
   /** Other names for modules: `{ MyEMA: 'EMA' }`. */
   readonly aliases?: Readonly<Record<string, string>>;
   readonly warn?: (warning: Problem) => void;
   readonly onPass?: (report: PassReport) => void;
+  /** Called at the end of each stage: yaml, strides, record, every pass, encode, write. */
+  readonly onStage?: (stage: string) => void;
 }
 
 export interface NetworkOptions extends GraphOptions {
@@ -110,8 +118,10 @@ const MAX_EXTENT = 2 ** 24;
 export async function prepare(source: Source, options: NetworkOptions, library: ModuleLibrary): Promise<Prepared> {
   const parsed = parseNetwork(source, options);
   const network = inferChannels(scale(parsed, await loadDefinitions(parsed, library)));
+  options.onStage?.('yaml');
   const imgsz = checkedSize(options);
   const { head, common } = measureStrides(network, imgsz, seededWeights(DEFAULT_SEED));
+  options.onStage?.('strides');
   return { network, stride: head, commonStride: common, imgsz: roundedSize(imgsz, head, options.warn) };
 }
 
@@ -148,6 +158,7 @@ export function networkGraph(prepared: Prepared, options: NetworkOptions): { rec
   const weights = options.weights ?? seededWeights(DEFAULT_SEED);
   const recorded = recordNetwork(prepared.network, imageSize(prepared, options), { weights, ...(options.warn ? { warn: options.warn } : {}) });
   const unused = finished(weights, options, layerNames(prepared.network));
+  options.onStage?.('record');
   return { recorded, unused, graph: lowered(recorded.graph, options) };
 }
 
@@ -223,7 +234,10 @@ async function write(graph: Graph, recorded: Recorded, unused: readonly string[]
   const opset = options.opset ?? OPSETS.default;
   const opaque = opaqueOperators(graph, options.customOps?.names ?? {});
   const described = opaque.length === 0 ? metadata : [...metadata, [CUSTOM_OPS, JSON.stringify(Object.fromEntries(opaque))] as const];
-  const emitted = await emit(graph, hooks.sink, { opset, graphName: name, producerVersion: hooks.producerVersion, metadata: described, ...(hooks.externalData ? { externalData: hooks.externalData } : {}), ...(hooks.pause ? { pause: hooks.pause } : {}) });
+  const emitted = await emit(graph, hooks.sink, { opset, graphName: name, producerVersion: hooks.producerVersion, metadata: described, onEncoded: () => options.onStage?.('encode'), ...(hooks.externalData ? { externalData: hooks.externalData } : {}), ...(hooks.pause ? { pause: hooks.pause } : {}) });
+  options.onStage?.('write');
+  const most = options.target?.irVersion ?? Infinity;
+  if (emitted.irVersion > most) options.warn?.(new Problem('bad-target', `${options.target!.name} reads IR versions up to ${most}, this file has ${emitted.irVersion}`, { help: 'Use a lower --opset: the IR version follows it.' }));
   return {
     bytes: emitted.bytes,
     ...(emitted.externalData ? { externalData: emitted.externalData } : {}),
@@ -243,7 +257,11 @@ function lowered(graph: Graph, options: GraphOptions): Graph {
   if (!Number.isInteger(opset) || opset < OPSETS.least || opset > OPSETS.most) {
     throw new Problem('bad-option', `opset must be an integer from ${OPSETS.least} to ${OPSETS.most}, got ${opset}`, { help: `Leave it out for opset ${OPSETS.default}.` });
   }
-  return runPasses(graph, chosenPasses(options.passes), { opset, customOps: customOpsOf(options), half: options.half ?? 'none' }, options.onPass);
+  const context = { opset, customOps: customOpsOf(options), half: options.half ?? 'none', lacks: options.target?.lacks ?? [] };
+  return runPasses(graph, chosenPasses(options), context, (report) => {
+    options.onStage?.(report.pass.name);
+    options.onPass?.(report);
+  });
 }
 
 /** The form, domain and names of custom operators. Throws Problem('bad-option'). */
@@ -260,17 +278,18 @@ export function customOpsOf({ customOps = {} }: Pick<GraphOptions, 'customOps'>)
 }
 
 /**
- * Names alone: these and the required ones. With + or −: what runs by default, with and without them.
+ * Names alone: these and the required ones. With + or −: what the target wants, with and without them.
  * Throws Problem('bad-option').
  */
-function chosenPasses(names: readonly string[] | undefined): readonly Pass[] {
+function chosenPasses({ passes: names, target }: GraphOptions): readonly Pass[] {
   const signed = names?.filter((name) => /^[+-]/.test(name)) ?? [];
   if (signed.length > 0 && signed.length < names!.length) throw new Problem('bad-option', `passes are listed, or added and taken away with + and -, not both: ${names!.join(', ')}`);
   const given = new Set(names?.map((name) => name.replace(/^[+-]/, '')));
   for (const name of given) checkPassName(name);
   return graphPasses.filter(({ name, required = false, optional = false }) => {
     if (required) return true;
-    return !names || signed.length > 0 ? signed.includes(`+${name}`) || (!optional && !signed.includes(`-${name}`)) : given.has(name);
+    if (names && signed.length === 0) return given.has(name);
+    return signed.includes(`+${name}`) || ((target?.rewrites[name] ?? !optional) && !signed.includes(`-${name}`));
   });
 }
 

@@ -35,6 +35,7 @@ export const errorCodes = {
   'bad-shape': 2, // feature maps that do not fit together
   'bad-imgsz': 2,
   'bad-option': 2, // an option of the command line or the API
+  'bad-target': 2, // a --target that there is not, or a file that is none
   'bad-weights': 2,
   'bad-golden': 2,
   'bad-model': 2, // an .onnx file that cannot be read or run

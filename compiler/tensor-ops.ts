@@ -194,7 +194,11 @@ export abstract class TensorOps {
   }
   /** Zeros around the last two axes of a map. */
   pad(x: FeatureMap, { before, after }: { readonly before: number; readonly after: number }): Tensor<MapShape> {
-    return this.one('Pad', [x], { pads: [0, 0, before, before, 0, 0, after, after] });
+    return this.padded(x, [before, before, after, after]);
+  }
+  /** Zeros above, left, below and right of a map. */
+  padded(x: FeatureMap, [top, left, bottom, right]: readonly [number, number, number, number]): Tensor<MapShape> {
+    return this.one('Pad', [x], { pads: [0, 0, top, left, 0, 0, bottom, right] });
   }
   /** A map at the positions of a grid [n, h', w', 2] of x, y in -1 … 1: [n, c, h', w']. */
   gridSample(x: FeatureMap, grid: Value, attrs: AttrsOf<'GridSample'>): Tensor<MapShape> {

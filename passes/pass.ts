@@ -2,10 +2,13 @@
 import { Problem, internal } from '../compiler/errors.js';
 import { check } from '../compiler/ir/check.js';
 import type { Graph } from '../compiler/ir/graph.js';
+import type { OpName } from '../compiler/onnx/operators/index.js';
 
 export interface PassContext {
   readonly opset: number;
   readonly customOps: CustomOps;
+  /** Operators that the runtime lacks, whatever the opset has. */
+  readonly lacks?: readonly OpName[];
   /** `compute`: float16 weights and arithmetic; `io`: inputs and outputs too. */
   readonly half?: 'none' | 'compute' | 'io';
 }

@@ -17,6 +17,9 @@ import { keyMapAlone, openInput, openWeights, type InputOptions, type OpenedWeig
 import { locateModel } from './model-file.js';
 import { dataFileOf, modelOutput } from './model-output.js';
 import { checkOptions } from './options.js';
+import { Stages, type Stage } from './stages.js';
+import { targetNamed } from './targets.js';
+import { forTarget, type Target } from '../target.js';
 import { today, version } from './version.js';
 import { advised, prepareFitting } from './fit.js';
 
@@ -30,7 +33,9 @@ export interface Progress {
 /** One module alone, as a yaml row names it. */
 export type ModuleRequest = Pick<ModuleOptions, 'module' | 'args' | 'inputs' | 'repeats' | 'family'>;
 
-export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn' | 'fallback'>, InputOptions {
+export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn' | 'fallback' | 'target'>, InputOptions {
+  /** A runtime: one of `listTargets()` by name, a file of that form, or such an object. */
+  readonly target?: string | Target;
   /** In place of `model`: one module alone. */
   readonly module?: ModuleRequest;
   /** Where the file goes; without it the result holds the bytes. It appears whole or not at all. */
@@ -45,6 +50,8 @@ export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn' 
   readonly provider?: Provider;
   /** Whether to compute the SHA-256 of what is written; default true. */
   readonly hash?: boolean;
+  /** Whether to measure time and memory by stage. */
+  readonly profile?: boolean;
   readonly onWarning?: (warning: Problem) => void;
   readonly onProgress?: (progress: Progress) => void;
   /** Stops the compilation; nothing is left behind. */
@@ -74,17 +81,25 @@ export interface CompileResult {
   /** The file that the weights come from, and the tensors in it that the graph does not read. */
   readonly weights?: { readonly file: string; readonly holds: string; readonly unused: readonly string[] };
   readonly verification?: VerifyReport;
+  /** Where time and memory went, where that was asked for. */
+  readonly profile?: readonly Stage[];
 }
+
+/** Options with the target found, and what its users leave to it filled in. */
+type Resolved = Omit<CompileOptions, 'target'> & Pick<NetworkOptions, 'target' | 'onStage'>;
 
 /** Throws Problem for everything that is the input's, the options' or the environment's fault. */
 export async function compile(given: CompileOptions): Promise<CompileResult> {
   const started = performance.now();
-  const options = checkOptions(given);
+  const checked = checkOptions(given);
   const warnings: string[] = [];
   const warn = (warning: Problem): void => {
     warnings.push(formatProblem(warning, 'warning'));
-    options.onWarning?.(warning);
+    checked.onWarning?.(warning);
   };
+  const stages = checked.profile ? new Stages() : undefined;
+  const { target: wanted, ...rest } = checked;
+  const options: Resolved = forTarget({ ...rest, ...targetNamed(wanted), warn, ...(stages ? { onStage: (stage: string) => stages.end(stage) } : {}) });
   stopIfAborted(options.signal);
   await checkOperators(options);
   refuseInputs(options, inputFiles(options));
@@ -95,13 +110,15 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
     target.flush();
     const verification = options.verify && options.verify.length > 0 ? await verified(target, options.verify, options, warn) : undefined;
     stopIfAborted(options.signal);
+    if (verification) stages?.end('verify');
     const outcome = { ...made, warnings, started, hashes: hashes && { model: hashes.model.digest('hex'), data: hashes.data.digest('hex') }, verification };
     if (verification && verification.failed > 0) {
       target.abort();
       return result(outcome);
     }
     target.commit();
-    return result({ ...outcome, output: options.output, model: target instanceof MemoryFile ? target.bytes() : undefined });
+    stages?.end('commit');
+    return result({ ...outcome, ...(stages ? { profile: stages.all } : {}), output: options.output, model: target instanceof MemoryFile ? target.bytes() : undefined });
   } catch (error) {
     target.abort();
     throw error;
@@ -123,13 +140,13 @@ export async function checkOperators(options: Pick<GraphOptions, 'customOps'>): 
 }
 
 /** Every file that the options name for reading. */
-function inputFiles({ model, weights, verify = [] }: CompileOptions): readonly string[] {
+function inputFiles({ model, weights, verify = [] }: Resolved): readonly string[] {
   const yaml = typeof model === 'string' ? [locateModel(model).file] : [];
   return [...yaml, ...(weights === undefined ? [] : [weights]), ...(verify.length > 0 ? findGoldens(verify) : [])];
 }
 
 /** Refuses names that would overwrite what is read. */
-function refuseInputs({ output }: CompileOptions, inputs: readonly string[]): void {
+function refuseInputs({ output }: Resolved, inputs: readonly string[]): void {
   if (output === undefined) return;
   refuseOverwriting(output, inputs);
   const data = dataFileOf(output);
@@ -138,7 +155,7 @@ function refuseInputs({ output }: CompileOptions, inputs: readonly string[]): vo
 
 type Made = Pick<Outcome, 'written' | 'gflops' | 'checkpoint'>;
 
-async function write(given: CompileOptions, warn: (warning: Problem) => void, sink: ModelSink): Promise<Made> {
+async function write(given: Resolved, warn: (warning: Problem) => void, sink: ModelSink): Promise<Made> {
   const { weights: file, keyMap, externalData, seed = DEFAULT_SEED.seed, gain = DEFAULT_SEED.gain, ...options } = given;
   const hooks = {
     sink,
@@ -189,11 +206,12 @@ interface Outcome {
   readonly started: number;
   readonly hashes: { readonly model: string; readonly data: string } | undefined;
   readonly verification: VerifyReport | undefined;
+  readonly profile?: readonly Stage[];
   readonly output?: string | undefined;
   readonly model?: Uint8Array | undefined;
 }
 
-function result({ written, gflops, checkpoint, warnings, started, hashes, verification, output, model }: Outcome): CompileResult {
+function result({ profile, written, gflops, checkpoint, warnings, started, hashes, verification, output, model }: Outcome): CompileResult {
   const named = ({ name, dtype, shape }: Written['inputs'][number]): CompileResult['inputs'][number] => ({ name, dtype, shape: shape.map((extent) => (typeof extent === 'number' ? extent : show(extent))) });
   return {
     ...(output === undefined ? {} : { output }),
@@ -214,10 +232,11 @@ function result({ written, gflops, checkpoint, warnings, started, hashes, verifi
     warnings,
     ...(checkpoint ? { weights: { file: checkpoint.name, holds: checkpoint.holds, unused: written.unused } } : {}),
     ...(verification ? { verification } : {}),
+    ...(profile ? { profile } : {}),
   };
 }
 
-async function verified(target: AtomicFile | MemoryFile, goldens: readonly string[], options: CompileOptions, warn: (warning: Problem) => void): Promise<VerifyReport> {
+async function verified(target: AtomicFile | MemoryFile, goldens: readonly string[], options: Resolved, warn: (warning: Problem) => void): Promise<VerifyReport> {
   options.onProgress?.({ stage: 'verify', done: 0, total: goldens.length });
   const { verify } = await import('./verify.js');
   const model = target instanceof MemoryFile ? target.bytes() : target.temporary;

@@ -26,6 +26,7 @@ const rules: readonly Rule<keyof CompileOptions>[] = [
   ['names', 'a list of names', isStrings],
   ['verify', 'a list of paths', isStrings],
   ['passes', 'a list of names', isStrings],
+  ['target', 'a name, a path or a target', (value) => isString(value) || isRecord(value)],
   ['dynamic', "'none', 'batch' or 'all'", oneOf(['none', 'batch', 'all'])],
   ['customOps', "{ form: 'inline', 'function' or 'opaque', domain, names }", isCustomOps],
   ['half', "'none', 'compute' or 'io'", oneOf(['none', 'compute', 'io'])],

@@ -4,11 +4,14 @@ import { Problem, nearest } from '../errors.js';
 import type { Graph } from '../ir/graph.js';
 import { print } from '../ir/print.js';
 import { graphPasses } from '../../passes/index.js';
+import { forTarget, type Target } from '../target.js';
 import { prepareFitting } from './fit.js';
 import { openInput, type InputOptions } from './inputs.js';
+import { targetNamed } from './targets.js';
 
-export interface ShowOptions extends Omit<NetworkOptions, 'warn' | 'weights' | 'fallback'>, Omit<InputOptions, 'model'> {
+export interface ShowOptions extends Omit<NetworkOptions, 'warn' | 'weights' | 'fallback' | 'target' | 'onStage'>, Omit<InputOptions, 'model'> {
   readonly model: string;
+  readonly target?: string | Target;
   /** A pass, or `record`; default: the last pass. */
   readonly after?: string;
   readonly whole?: boolean;
@@ -22,7 +25,8 @@ export async function graphText(options: ShowOptions): Promise<string> {
     const near = nearest(after, names);
     throw new Problem('bad-option', `there is no pass ${after}`, { help: `${near.length > 0 ? `Did you mean ${near[0]}? ` : ''}Stages: ${names.join(', ')}.` });
   }
-  const { onWarning: warn, weights: file, ...rest } = options;
+  const { onWarning: warn, weights: file, target, ...given } = options;
+  const rest = forTarget({ ...given, ...targetNamed(target), ...(warn ? { warn } : {}) });
   const input = await openInput({ ...rest, ...(file === undefined ? {} : { weights: file }) }, warn);
   try {
     const request = { ...rest, ...input.settings, ...(warn ? { warn } : {}), ...(input.weights ? { weights: input.weights.source() } : {}) };

@@ -4,6 +4,7 @@ import { Problem } from '../errors.js';
 import { goldenWeights, type Golden, type ModuleGolden } from '../golden.js';
 import type { ByteSource } from '../io.js';
 import type { Loadable, Provider } from '../runner.js';
+import { forTarget, type Target } from '../target.js';
 import { verifyGoldens, type CaseResult, type VerifyReport } from '../verify.js';
 import { prepare, writeModule, writeNetwork, type GraphOptions } from '../compile.js';
 import { library } from '../../ops/index.js';
@@ -13,10 +14,13 @@ import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
 import { readFacts } from './onnx-file.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
+import { targetNamed } from './targets.js';
 import { today, version } from './version.js';
 import { openWeights, type InputOptions } from './inputs.js';
 
-export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn' | 'onPass'>, Pick<InputOptions, 'keyMap'>, RunnerOptions {
+export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn' | 'onPass' | 'onStage' | 'target'>, Pick<InputOptions, 'keyMap'>, RunnerOptions {
+  /** Without a model: compile for this runtime. */
+  readonly target?: string | Target;
   /** Golden files and folders of them. */
   readonly goldens: readonly string[];
   /** A model's path or bytes; without it every golden is compiled from what it names. */
@@ -31,7 +35,8 @@ export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn
 }
 
 /** Throws Problem('missing-provider') when the provider cannot run here; failing cases are in the report. */
-export async function verify(options: VerifyFilesOptions): Promise<VerifyReport> {
+export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<VerifyReport> {
+  const options = forTarget({ ...rest, ...targetNamed(target) });
   const files = findGoldens(options.goldens);
   const { model, atol, rtol, provider = 'auto' } = options;
   for (const [name, value] of Object.entries({ atol, rtol })) {

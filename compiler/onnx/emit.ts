@@ -30,6 +30,8 @@ export interface EmitOptions {
   readonly metadata: readonly (readonly [key: string, value: string])[];
   /** Default auto. */
   readonly externalData?: ExternalData;
+  /** Called when everything but the tensors is encoded. */
+  readonly onEncoded?: () => void;
   /** Called between tensors and every few megabytes: reports progress, throws to stop. */
   readonly pause?: (written: number, total: number) => Promise<void> | undefined;
 }
@@ -64,6 +66,7 @@ export async function emit(graph: Graph, sink: ModelSink, options: EmitOptions):
   const { tensors, graphHeader, bytes } = data ? laidOut(frame, scope.initializers.map((tensor, i) => tensorParts(tensor, data.places[i]))) : whole;
   if (bytes >= LIMIT) throw tooLarge(bytes);
   const total = bytes + (data?.bytes ?? 0);
+  options.onEncoded?.();
 
   for (const part of [frame.head, graphHeader, frame.before]) sink.write(part);
   await streamTensors(tensors, sink, data?.sink ?? sink, (written) => options.pause?.(written, total));

@@ -3,12 +3,14 @@
  * first: in one table the types would go in a circle.
  */
 import type { Builder } from '../builder.js';
+import type { Pair } from '../module.js';
 import { add, known, product, type Extent } from '../ir/extent.js';
 import { viewOf, type FeatureMap, type OpNode, type Value } from '../ir/graph.js';
 import type { OpName } from './operators/index.js';
 import { sampleByGather } from './sample-by-gather.js';
 
-type Expansions = { readonly [K in OpName]?: (g: Builder, node: OpNode & { readonly op: K }) => readonly Value[] };
+/** Gives nothing where the node is already in the simplest form. */
+type Expansions = { readonly [K in OpName]?: (g: Builder, node: OpNode & { readonly op: K }) => readonly Value[] | undefined };
 
 /** A parameter read with another shape: no node. Anything else is reshaped by one. */
 const viewed = (g: Builder, value: Value, shape: readonly Extent[]): Value => (value.kind === 'param' ? viewOf(value, shape) : g.reshape(value, shape));
@@ -39,8 +41,18 @@ const expansions: Expansions = {
   /** Below opset 13 Softmax works on the last axis only. */
   Softmax(g, { inputs: [x], attrs: { axis } }) {
     const rank = x!.shape.length;
+    if (axis === rank - 1) return undefined;
     const perm = Array.from({ length: rank }, (_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i));
     return [g.transpose(g.softmax(g.transpose(x!, perm), rank - 1), perm)];
+  },
+  /** clip(alpha · x + beta, 0, 1) */
+  HardSigmoid: (g, { inputs: [x], attrs: { alpha, beta } }) => [g.clip(g.add(g.mul(x!, alpha), beta), 0, 1)],
+  /** Zeros around the map, then means of windows. */
+  AveragePool(g, { inputs: [x], attrs: { kernel, strides, pads } }) {
+    if (!pads || kernel.length !== 2) return undefined;
+    const [top, left, bottom, right] = pads as readonly [number, number, number, number];
+    const padded = g.padded(x as FeatureMap, [top, left, bottom, right]);
+    return [g.avgPool2d(padded, { kernel: kernel as Pair, stride: strides as Pair })];
   },
   /** x · clip(x / 6 + 1 / 2, 0, 1) */
   HardSwish: (g, { inputs: [x] }) => [g.mul(x!, g.hardSigmoid(x!, 1 / 6, 0.5))],
@@ -61,9 +73,9 @@ const expansions: Expansions = {
   },
 };
 
-/** What the node's outputs become, or undefined where no expansion is known. */
+/** What the node's outputs become, or undefined where no expansion is known, or none is needed. */
 export function expansionOf(node: OpNode, g: Builder): readonly Value[] | undefined {
-  const expand = expansions[node.op] as ((g: Builder, node: OpNode) => readonly Value[]) | undefined;
+  const expand = expansions[node.op] as ((g: Builder, node: OpNode) => readonly Value[] | undefined) | undefined;
   return expand?.(g, node);
 }
 

@@ -51,6 +51,25 @@ export function sliceOf(x: Constant, axis: number, start: number, step: number, 
   return readStrided(x, out, own.map((stride, i) => (i === axis ? stride * step : stride)), start * own[axis]!);
 }
 
+/** x in the middle of zeros: begins of all axes, then ends. */
+export function padWithZeros(x: Constant, pads: readonly number[], out: Static): Numbers {
+  const result = allocate(out.dtype, count(out.shape));
+  const [shape, strides] = [shapeOf(x), stridesOf(out.shape)];
+  const first = strides.reduce((at, stride, axis) => at + stride * pads[axis]!, 0);
+  const index = new Array<number>(shape.length).fill(0);
+  let at = first;
+  for (let i = 0; i < x.data.length; i++) {
+    result[at] = x.data[i]!;
+    for (let axis = index.length - 1; axis >= 0; axis--) {
+      at += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      at -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
+
 export function splitAt(x: Constant, axis: number, outputs: readonly Static[]): Numbers[] {
   let start = 0;
   return outputs.map((out) => {

@@ -1,4 +1,5 @@
 /** Convolutions taken apart: their weights by output or input channels, read in place. */
+import { internal } from '../../compiler/errors.js';
 import type { OpNode, Param, Read } from '../../compiler/ir/graph.js';
 import { elements } from '../../compiler/onnx/operators/row.js';
 import type { Rewriting } from '../rewrite.js';
@@ -21,26 +22,43 @@ export function rowsOf(param: Param, start: number, end: number): Param {
 /** Input channels [start, end). */
 export type Range = readonly [start: number, end: number];
 
+/** Up to so many elements are read where they lie: a look at a part does not load the whole. */
+const LOOK = 64;
+
 /** The weight [out, in, …] by groups of input channels. It is read once: the first part to be read keeps it for the others. */
 export function columnsOf(weight: Param, groups: readonly (readonly Range[])[]): readonly Param[] {
   const [out, columns] = weight.shape as readonly [number, number];
   const inner = elements({ shape: weight.shape.slice(2) });
   const whole = shared(weight, groups.length);
   return groups.map((ranges): Param => {
-    const picked = ranges.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i));
-    const shape = [out, picked.length, ...weight.shape.slice(2)];
-    const size = elements({ shape });
+    const width = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+    const row = width * inner;
     const read: Read = (into, at) => {
-      const values = whole.get();
-      for (let i = 0; i < into.length; i++) {
-        const line = Math.floor((at + i) / inner);
-        const [row, column] = [Math.floor(line / picked.length), picked[line % picked.length]!];
-        into[i] = values[(row * columns + column) * inner + ((at + i) % inner)]!;
+      const values = into.length > LOOK || at > 0 || row * out <= LOOK ? whole.get() : undefined;
+      for (let i = 0; i < into.length; ) {
+        const line = Math.floor((at + i) / row);
+        const [source, count] = place(ranges, inner, at + i - line * row);
+        const part = into.subarray(i, Math.min(i + count, into.length));
+        const from = line * columns * inner + source;
+        if (values) part.set(values.subarray(from, from + part.length));
+        else weight.read(part, from);
+        i += part.length;
       }
-      if (at + into.length === size) whole.done();
+      if (at + into.length === row * out) whole.done();
     };
-    return { ...weight, kept: false, key: `${weight.key}[:,${ranges.map((range) => range.join(':')).join(',')}]`, shape, read };
+    return { ...weight, kept: false, key: `${weight.key}[:,${ranges.map((range) => range.join(':')).join(',')}]`, shape: [out, width, ...weight.shape.slice(2)], read };
   });
+}
+
+/** Where element `at` of a row of joined ranges lies in the whole row, and how many follow it there. */
+function place(ranges: readonly Range[], inner: number, at: number): readonly [source: number, count: number] {
+  let left = at;
+  for (const [start, end] of ranges) {
+    const length = (end - start) * inner;
+    if (left < length) return [start * inner + left, length - left];
+    left -= length;
+  }
+  throw internal('a part of a weight is read beyond its end');
 }
 
 /** A tensor held from the first of its readers to the last. */

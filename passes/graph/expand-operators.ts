@@ -6,20 +6,21 @@ import { rowOf } from '../../compiler/onnx/operators/index.js';
 import type { Pass } from '../pass.js';
 import { rewrite } from '../rewrite.js';
 
-/** An operator that the opset lacks becomes the same arithmetic in operators that it has (onnx/expansions.ts). */
+/** An operator that the opset or the runtime lacks becomes the same arithmetic in operators that it has (onnx/expansions.ts). */
 export const expandOperators: Pass = {
   name: 'expand-operators',
-  doc: 'Writes operators that the opset lacks with operators that it has.',
+  doc: 'Writes operators that the opset or the target lacks with others.',
   scope: 'every-graph',
   required: true,
-  run: (graph, { opset }) =>
+  run: (graph, { opset, lacks = [] }) =>
     rewrite(graph, (node, { replace }) => {
-      if (node.kind !== 'op' || isAvailable(node, opset)) return [node];
+      if (node.kind !== 'op') return [node];
+      const available = isAvailable(node, opset);
+      if (available && !lacks.includes(node.op)) return [node];
       const nodes: Node[] = [];
       const results = expansionOf(node, new Builder(inert, nodes, node.scope));
-      if (!results) {
-        throw internal(`opset ${opset} lacks ${node.op} and the table of expansions has nothing for it`);
-      }
+      if (!results && available) return [node];
+      if (!results) throw internal(`opset ${opset} lacks ${node.op} and the table of expansions has nothing for it`);
       node.outputs.forEach((value, i) => replace(value, results[i]!));
       return nodes.flatMap((made) => expandAgain(made, opset));
     }),

@@ -34,6 +34,5 @@ const LEAST = 24_576;
 function narrowable({ dtype, data }: Constant): boolean {
   if (dtype !== 'float32' || data.length < LEAST) return false;
   const table = halfTable();
-  for (let i = 0; i < data.length; i++) if (!Object.is(table[toHalf(data[i]!)]!, data[i])) return false;
-  return true;
+  return Array.prototype.every.call(data, (value: number) => Object.is(table[toHalf(value)]!, value));
 }

@@ -64,7 +64,7 @@ function apart(conv: Conv, parts: readonly Part[]): readonly Node[] | undefined 
   const groups = [...upsampled.map((part) => [part]), ...(others.length > 0 ? [others] : [])];
   const weights = groups.length === 1 ? [weight] : columnsOf(weight, groups.map((group) => group.map(({ range }) => range)));
   const nodes: Node[] = [];
-  const add = <N extends Node>(node: N): Value => (nodes.push(node), node.outputs[0]!);
+  const add = (node: Node): Value => (nodes.push(node), node.outputs[0]!);
   const terms = groups.map((group, i): Value => {
     const { value, resize } = group[0]!;
     // The bias belongs to the last term.

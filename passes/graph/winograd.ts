@@ -54,7 +54,7 @@ function tiled(conv: Conv): readonly Node[] {
   const [rows, columns] = [height / TILE, width / TILE];
   const [tiles, places] = [rows * columns, READ * READ];
   const nodes: Node[] = [];
-  const add = <N extends Node>(node: N): Value => (nodes.push(node), node.outputs[0]!);
+  const add = (node: Node): Value => (nodes.push(node), node.outputs[0]!);
   const reshape = (value: Value, shape: readonly Extent[]): Value => add(opNode('Reshape', [value], { shape }, scope));
 
   // Bᵀ x B of every channel alone: [n · c, 36, rows, columns] → [n, 36, c, tiles].

@@ -1,7 +1,7 @@
 /** Operators that only move elements, and the two that make numbers of sizes (Range, Size). */
 import { add, floorDiv, isStatic, mul, product, show, showShape, sub, total, type Extent, type Shape } from '../../ir/extent.js';
 import type { DType, TensorType, Value } from '../../ir/graph.js';
-import { concatenate, expandTo, permute, sliceOf, splitAt, takeAlong } from '../fold.js';
+import { concatenate, expandTo, padWithZeros, permute, sliceOf, splitAt, takeAlong } from '../fold.js';
 import { halfTable, toHalf } from '../../weights/float16.js';
 import { checkAxis } from './reduction.js';
 import { operand, row, shapeProblem, type Spelling } from './row.js';
@@ -109,6 +109,7 @@ export const arrangement = {
       return typed(x, x.shape.map((extent, i) => add(extent, pads[i]! + pads[i + rank]!)));
     },
     spell: ({ pads }) => ({ operands: [{ kind: 'ints', ints: pads }] }),
+    fold: ([x], { pads }, out) => padWithZeros(x!, pads, out),
   }),
   Reshape: row<Reshape>({
     since: 5,
