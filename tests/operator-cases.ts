@@ -226,6 +226,11 @@ define('Reshape', 'sizes that fit where the map allows it', {
   expect: ([x]) => [{ shape: [2, 3, 2, 5, 6], data: x!.data }],
 });
 for (const perm of [[0, 2, 3, 1], [3, 1, 0, 2]]) define('Transpose', perm.join(', '), { inputs: map4, build: (g, [x]) => g.op('Transpose', [x!], { perm }), expect: ([x]) => [plain.transpose(x!, perm)] });
+define('DepthToSpace', 'blocks of 2', {
+  inputs: one(({ n, h, w }) => [n, 12, h, w]),
+  build: (g, [x]) => g.op('DepthToSpace', [x!], { block: 2 }),
+  expect: ([x]) => [plain.tabulate([2, 3, 10, 12], ([n, c, i, j]) => plain.at(x!, [n!, 6 * (i! % 2) + 3 * (j! % 2) + c!, Math.floor(i! / 2), Math.floor(j! / 2)]))],
+});
 define('Unsqueeze', 'front and back', { inputs: one(({ n, h }) => [n, h]), build: (g, [x]) => g.op('Unsqueeze', [x!], { axes: [0, 3] }), expect: ([x]) => [{ shape: [1, 2, 5, 1], data: x!.data }] });
 define('Squeeze', 'two axes', { inputs: one(({ h, w }) => [1, h, 1, w]), build: (g, [x]) => g.op('Squeeze', [x!], { axes: [0, 2] }), expect: ([x]) => [{ shape: [5, 6], data: x!.data }] });
 define('Expand', 'a row to a map', { inputs: ({ n, h, w }) => [{ shape: [1, w] }, { shape: [n, 3, h, w] }], build: (g, [x, y], { n, h, w }) => [...g.op('Expand', [x!], { shape: [n, 3, h, w] }), y!], expect: ([x, y]) => [plain.tabulate([2, 3, 5, 6], ([, , , i]) => plain.at(x!, [0, i!])), y!] });

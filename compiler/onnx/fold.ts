@@ -58,8 +58,8 @@ export function padWithZeros(x: Constant, pads: readonly number[], out: Static):
   const first = strides.reduce((at, stride, axis) => at + stride * pads[axis]!, 0);
   const index = new Array<number>(shape.length).fill(0);
   let at = first;
-  for (let i = 0; i < x.data.length; i++) {
-    result[at] = x.data[i]!;
+  for (const value of Array.from(x.data)) {
+    result[at] = value;
     for (let axis = index.length - 1; axis >= 0; axis--) {
       at += strides[axis]!;
       if (++index[axis]! < shape[axis]!) break;
