@@ -31,6 +31,12 @@ const targetList = (): string => {
   return `export const targetTexts = new Map([\n${texts.join('\n')}\n]);\n`;
 };
 
+const without = (part: string, text: string): string => {
+  const parts = text.split(part);
+  if (parts.length !== 2) throw new Error(`'${part}' is there ${parts.length - 1} times, not once`);
+  return parts.join('');
+};
+
 const replacements: Plugin = {
   name: 'replacements',
   setup(plugin) {
@@ -40,6 +46,8 @@ const replacements: Plugin = {
     plugin.onLoad({ filter: /[/\\]string-width[/\\]index\.js$/ }, ({ path }) =>
       readFileSync(path, 'utf8').includes('Intl.Segmenter') ? { contents: 'export default (text) => text.length;' } : undefined,
     );
+    // yargs lays out the help text after every command, for whoever may ask for it later; nobody does.
+    plugin.onLoad({ filter: /[/\\]yargs[/\\]build[/\\]lib[/\\]usage\.js$/ }, ({ path }) => ({ contents: without('cachedHelpMessage = this.help();', readFileSync(path, 'utf8')) }));
   },
 };
 
@@ -56,8 +64,12 @@ await build({
   platform: 'node',
   format: 'cjs',
   target: 'node20',
-  external: ['onnxruntime-node'],
+  external: ['onnxruntime-node', 'onnx-proto'],
   plugins: [replacements],
+  // Above 1 MB of text V8 collects garbage once more. Lines stay short enough to name places in errors.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  lineLimit: 160,
   define: { 'import.meta.url': 'bundleUrl' },
   banner: { js: `const bundleUrl = require('node:url').pathToFileURL(__filename).href;\n${needsFolder}` },
   legalComments: 'none',

@@ -74,7 +74,7 @@ export const compileCommand: Command<Options> = {
     ["$0 compile --module SE --args '[64, 16]' --input 1x64x20x20 -o se.onnx", 'one module alone'],
   ],
   async run(options, io) {
-    const { compile } = await import('../compiler/index.js');
+    const { compile } = await import('../compiler/node/compile.js');
     const bar = options.quiet || options.json || !io.isTty ? undefined : await progressBar();
     try {
       const result = await compile({

@@ -3,13 +3,13 @@
  * What dist/cli/main.js is after the build: runs the bundle of the command line through V8's code cache, where the
  * build has left one for this version of Node. V8 refuses a cache that does not fit, and the bundle runs without.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Script } from 'node:vm';
+// Imports would make wrappers of these modules with all their names, which loads what nobody asks for.
+const { readFileSync, writeFileSync } = process.getBuiltinModule('node:fs');
+const { createRequire } = process.getBuiltinModule('node:module');
+const { join } = process.getBuiltinModule('node:path');
+const { Script } = process.getBuiltinModule('node:vm');
 
-const bundle = fileURLToPath(new URL('yolonnx.cjs', import.meta.url));
+const bundle = join(import.meta.dirname, 'yolonnx.cjs');
 const cache = `${bundle}.${process.version}.${process.arch}.cache`;
 
 function readCache(): Buffer | undefined {
@@ -27,7 +27,7 @@ const script = new Script(`(function (exports, require, module, __filename, __di
   ...(cachedData ? { cachedData } : {}),
 });
 type Run = (exports: object, require: NodeJS.Require, module: object, file: string, folder: string) => void;
-(script.runInThisContext() as Run)({}, createRequire(import.meta.url), {}, bundle, dirname(bundle));
+(script.runInThisContext() as Run)({}, createRequire(bundle), {}, bundle, import.meta.dirname);
 
 // The build runs a command with this set: a cache made afterwards holds the functions that were compiled on the way.
 if (process.env.YOLONNX_WRITE_CODE_CACHE === '1') process.on('exit', () => writeFileSync(cache, script.createCachedData()));

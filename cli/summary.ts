@@ -21,7 +21,7 @@ export const summaryCommand: Command<Options> = {
   examples: [['$0 summary yolov8-ema.yaml --scale n', 'the table of scale n']],
   async run(options, io) {
     const { model, scale, imgsz, nc, json } = options;
-    const { summarize } = await import('../compiler/index.js');
+    const { summarize } = await import('../compiler/node/summarize.js');
     const summary = await summarize({
       model,
       imgsz: imageSize(imgsz),

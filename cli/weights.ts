@@ -24,7 +24,7 @@ export const weightsCommand: Command<Options> = {
     ['$0 weights best.pt --to best.safetensors', 'the same weights, without pickle'],
   ],
   async run({ file, to, keyMap, json }, io) {
-    const { listWeights } = await import('../compiler/index.js');
+    const { listWeights } = await import('../compiler/node/list-weights.js');
     const listing = await listWeights({ file, ...(to === undefined ? {} : { to }), ...(keyMap ? { keyMap } : {}), onWarning: sayWarnings(io) });
     if (json) printJson(io, listing);
     else io.out(text(listing));

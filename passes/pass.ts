@@ -1,7 +1,7 @@
 /** What a pass is, and the runner that checks the graph after each one. */
 import { Problem, internal } from '../compiler/errors.js';
 import { check } from '../compiler/ir/check.js';
-import type { Graph } from '../compiler/ir/graph.js';
+import type { Graph, Node } from '../compiler/ir/graph.js';
 import type { OpName } from '../compiler/onnx/operators/index.js';
 
 export interface PassContext {
@@ -43,11 +43,12 @@ export interface PassReport {
 /** Runs passes in order; the graph is checked after each, and a pass that breaks it is blamed by name. */
 export function runPasses(graph: Graph, passes: readonly Pass[], context: PassContext, onPass?: (report: PassReport) => void): Graph {
   let current = graph;
+  const typed = new WeakSet<Node>();
   for (const pass of passes) {
     const start = performance.now();
     const after = apply(current, pass, context);
     try {
-      check(after);
+      check(after, typed);
     } catch (error) {
       throw internal(`pass ${pass.name} broke the graph: ${error instanceof Problem ? error.message : String(error)}`);
     }

@@ -160,7 +160,7 @@ describe('hostile texts', () => {
     'a megabyte in one key': [':'.repeat(1_000_000), 'missing-key'],
     'a megabyte of blanks': [' \n'.repeat(500_000), 'bad-yaml'],
     'a megabyte unclosed': [`a: "${'x'.repeat(1_000_000)}`, 'bad-yaml'],
-    '10,000 rows': [`nc: 1\nbackbone:\n${'  - [-1, 1, Conv, [8]]\n'.repeat(10_000)}head: []\n`, 'too-large'],
+    '30,000 rows': [`nc: 1\nbackbone:\n${'  - [-1, 1, Conv, [8]]\n'.repeat(30_000)}head: []\n`, 'too-large'],
     'a module name of 100 kB': [rows('[64]').replace('Conv', 'C'.repeat(100_000)), 'unknown-module'],
     'an argument of 100 kB': [rows(`['${'('.repeat(100_000)}']`), 'bad-argument'],
     'zero bytes': ['nc: 1\0', 'bad-yaml'],

@@ -1,4 +1,4 @@
-/** The graph's own checker: types and shapes are derived anew for every node and compared with `===`, bodies included. */
+/** The graph's own checker: types and shapes are derived anew for every new node and compared with `===`, bodies included. */
 import { Problem, internal } from '../errors.js';
 import { rowOf } from '../onnx/operators/index.js';
 import { isStatic, showShape } from './extent.js';
@@ -9,39 +9,52 @@ const sameType = (a: TensorType, b: TensorType): boolean =>
 
 const showType = ({ dtype, shape }: TensorType): string => `${dtype}${showShape(shape)}`;
 
-/** Throws Problem('internal') for a graph that breaks its own rules: values are made once, before use, with the types they have. */
-export function check(graph: Graph): void {
+const nameOf = (node: Node): string => `${node.scope}/${node.kind === 'op' ? node.op : node.name}`;
+
+/**
+ * Throws Problem('internal') for a graph that breaks its own rules: values are made once, before use, with the types they
+ * have. The types of a node depend on it and its values alone, which never change: nodes in `typed` are not derived
+ * again, and those of this graph join them.
+ */
+export function check(graph: Graph, typed = new WeakSet<Node>()): void {
   const made = new Set<Value>(graph.inputs);
-  const needs = (value: Value, reader: string): void => {
-    if (value.kind === 'param') return;
-    if (value.kind === 'constant') return checkConstant(value, reader);
-    if (!made.has(value)) throw internal(`${reader} reads a value of type ${showType(value)} that nothing made before it`);
+  const needs = (value: Value, reader: () => string): void => {
+    if (value.kind === 'param' || value.kind === 'constant' || made.has(value)) return;
+    throw internal(`${reader()} reads a value of type ${showType(value)} that nothing made before it`);
   };
   for (const node of graph.nodes) {
-    const name = `${node.scope}/${node.kind === 'op' ? node.op : node.name}`;
+    const name = (): string => nameOf(node);
     for (const value of node.inputs) needs(value, name);
-    checkTypes(node, name);
+    if (!typed.has(node)) checkTypes(node, typed);
+    typed.add(node);
     for (const value of node.outputs) {
-      if (made.has(value)) throw internal(`${name} makes a value that is already there`);
+      if (made.has(value)) throw internal(`${name()} makes a value that is already there`);
       made.add(value);
     }
   }
-  for (const { name, value } of graph.outputs) needs(value, `output ${name}`);
+  for (const { name, value } of graph.outputs) {
+    needs(value, () => `output ${name}`);
+    checkConstant(value, `output ${name}`);
+  }
 }
 
-function checkConstant({ shape, data }: Value & { readonly kind: 'constant' }, reader: string): void {
+function checkConstant(value: Value, reader: string): void {
+  if (value.kind !== 'constant') return;
+  const { shape, data } = value;
   if (!isStatic(shape) || shape.reduce((n, size) => n * size, 1) !== data.length) {
     throw internal(`${reader} reads a constant of shape ${showShape(shape)} with ${data.length} elements`);
   }
 }
 
-function checkTypes(node: Node, name: string): void {
+function checkTypes(node: Node, typed: WeakSet<Node>): void {
+  const name = nameOf(node);
+  for (const value of node.inputs) checkConstant(value, name);
   if (node.kind === 'op') {
     compare(derive(() => rowOf(node.op).infer(node.inputs, node.attrs), name), node.outputs, name);
     return;
   }
   if (!node.body) return;
-  check(node.body);
+  check(node.body, typed);
   compare(node.body.outputs.map(({ value }) => value), node.outputs, name);
   compare(node.body.inputs, node.inputs, `${name}'s body`);
 }

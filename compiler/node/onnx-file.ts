@@ -22,7 +22,8 @@ export interface FileFacts {
 
 /** Nothing is told of what is no ONNX file: the runtime says so better. */
 export async function readFacts(model: string | Uint8Array): Promise<FileFacts> {
-  const { default: onnxProto } = await import('onnx-proto');
+  // It is CommonJS, and a script that comes from V8's code cache (cli/start.ts) cannot import.
+  const onnxProto = createRequire(import.meta.url)('onnx-proto') as typeof import('onnx-proto');
   let bytes: Uint8Array;
   let decoded: onnx.ModelProto;
   try {

@@ -15,17 +15,38 @@ function stridesOf(shape: readonly number[]): number[] {
   return strides;
 }
 
+/** Axes of a walk over elements. Neighbours that one step walks through alike are one axis, those of one element none. */
+function axesOf(shape: readonly number[], strides: readonly number[]): { readonly size: number; readonly stride: number }[] {
+  const axes: { size: number; stride: number }[] = [];
+  shape.forEach((size, i) => {
+    const stride = strides[i]!;
+    const before = axes.at(-1);
+    if (before?.stride === stride * size) axes.splice(-1, 1, { size: before.size * size, stride });
+    else if (size !== 1) axes.push({ size, stride });
+  });
+  return axes;
+}
+
+/** Elements of `from`, from `at` on in steps of `step`, to `length` places of `into` from `start` on. */
+function copy(into: Numbers, start: number, from: ArrayLike<number>, at: number, length: number, step: number): void {
+  if (step === 0) into.fill(from[at]!, start, start + length);
+  else if (step === 1 && into instanceof Float32Array && from instanceof Float32Array) into.set(from.subarray(at, at + length), start);
+  else for (let i = 0; i < length; i++) into[start + i] = from[at + i * step]!;
+}
+
 /** Reads `x` as if it had `shape`: output position i takes element offset + Σ index·stride. */
 function readStrided(x: Constant, out: Static, strides: readonly number[], offset = 0): Numbers {
   const result = allocate(out.dtype, count(out.shape));
-  const index = new Array<number>(out.shape.length).fill(0);
-  let at = offset;
-  for (let i = 0; i < result.length; i++) {
-    result[i] = x.data[at]!;
-    for (let axis = index.length - 1; axis >= 0; axis--) {
-      at += strides[axis]!;
-      if (++index[axis]! < out.shape[axis]!) break;
-      at -= strides[axis]! * out.shape[axis]!;
+  const axes = axesOf(out.shape, strides);
+  const line = axes.pop() ?? { size: 1, stride: 1 };
+  const index = axes.map(() => 0);
+  for (let i = 0, at = offset; i < result.length; i += line.size) {
+    copy(result, i, x.data, at, line.size, line.stride);
+    for (let axis = axes.length - 1; axis >= 0; axis--) {
+      const { size, stride } = axes[axis]!;
+      at += stride;
+      if (++index[axis]! < size) break;
+      at -= stride * size;
       index[axis] = 0;
     }
   }
@@ -86,9 +107,7 @@ export function concatenate(parts: readonly Constant[], axis: number, out: Stati
   let column = 0;
   for (const part of parts) {
     const own = count(shapeOf(part).slice(axis));
-    for (let row = 0; row < rows; row++) {
-      for (let i = 0; i < own; i++) result[row * width + column + i] = part.data[row * own + i]!;
-    }
+    for (let row = 0; row < rows; row++) copy(result, row * width + column, part.data, row * own, own, 1);
     column += own;
   }
   return result;

@@ -8,7 +8,7 @@ import { internal } from '../errors.js';
 type Kind = 'int64' | 'int32' | 'float' | 'string' | 'bytes' | MessageName;
 type Field = readonly [id: number, kind: Kind, repeated?: 'repeated'];
 
-/** Fields in order of their ids, which is the order in which they are written. */
+/** Fields in order of their ids. */
 const schema = {
   ModelProto: {
     irVersion: [1, 'int64'],
@@ -89,8 +89,7 @@ const utf8 = new TextEncoder();
 
 /** A growing buffer. */
 class Writer {
-  private bytes = new Uint8Array(256);
-  private view = new DataView(this.bytes.buffer);
+  private bytes = new Uint8Array(64);
   private length = 0;
 
   private reserve(more: number): void {
@@ -98,32 +97,53 @@ class Writer {
     const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.length + more));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
-    this.view = new DataView(grown.buffer);
   }
 
   /** Integers up to 2^53; negative ones take ten bytes, as protobuf's int64 does. */
   varint(value: number): void {
     if (!Number.isSafeInteger(value)) throw internal(`${value} is not an integer that a file can hold`);
     this.reserve(10);
-    let rest = value < 0 ? BigInt.asUintN(64, BigInt(value)) : value;
-    while (rest > 127) {
-      this.bytes[this.length++] = typeof rest === 'bigint' ? Number(rest & 127n) | 128 : (rest % 128) | 128;
-      rest = typeof rest === 'bigint' ? rest >> 7n : Math.floor(rest / 128);
+    let rest = value;
+    if (value < 0) {
+      let bits = BigInt.asUintN(64, BigInt(value));
+      for (; bits > 127n; bits >>= 7n) this.bytes[this.length++] = Number(bits & 127n) | 128;
+      rest = Number(bits);
     }
-    this.bytes[this.length++] = Number(rest);
+    for (; rest > 127; rest = Math.floor(rest / 128)) this.bytes[this.length++] = (rest % 128) | 128;
+    this.bytes[this.length++] = rest;
   }
 
   float(value: number): void {
     this.reserve(4);
-    this.view.setFloat32(this.length, value, true);
+    new DataView(this.bytes.buffer).setFloat32(this.length, value, true);
     this.length += 4;
   }
 
-  block(bytes: Uint8Array): void {
-    this.varint(bytes.length);
+  text(value: string): void {
+    this.reserve(3 * value.length);
+    this.length += utf8.encodeInto(value, this.bytes.subarray(this.length)).written;
+  }
+
+  raw(bytes: Uint8Array): void {
     this.reserve(bytes.length);
     this.bytes.set(bytes, this.length);
     this.length += bytes.length;
+  }
+
+  /** What `write` writes, with its length before it. One byte is left for that; a longer one moves what was written. */
+  block(write: () => void): void {
+    this.reserve(1);
+    const start = this.length++;
+    write();
+    const size = this.length - start - 1;
+    if (size <= 127) {
+      this.bytes[start] = size;
+      return;
+    }
+    const written = this.bytes.slice(start + 1, this.length);
+    this.length = start;
+    this.varint(size);
+    this.raw(written);
   }
 
   finish(): Uint8Array {
@@ -142,30 +162,41 @@ function scalar(writer: Writer, id: number, kind: Kind, value: unknown): void {
     writer.float(value as number);
   } else {
     writer.varint(id * 8 + WIRE.block);
-    writer.block(kind === 'string' ? utf8.encode(value as string) : kind === 'bytes' ? (value as Uint8Array) : encode(kind, value as object));
+    writer.block(() => {
+      if (kind === 'string') writer.text(value as string);
+      else if (kind === 'bytes') writer.raw(value as Uint8Array);
+      else fields(writer, kind, value as Readonly<Record<string, unknown>>);
+    });
   }
 }
 
 /** Repeated numbers are packed. */
 function packed(writer: Writer, id: number, kind: 'int64' | 'int32' | 'float', values: readonly number[]): void {
-  const inner = new Writer();
-  for (const value of values) {
-    if (kind === 'float') inner.float(value);
-    else inner.varint(value);
-  }
   writer.varint(id * 8 + WIRE.block);
-  writer.block(inner.finish());
+  writer.block(() => {
+    for (const value of values) {
+      if (kind === 'float') writer.float(value);
+      else writer.varint(value);
+    }
+  });
 }
 
-export function encode<N extends MessageName>(name: N, message: Message<N>): Uint8Array {
-  const writer = new Writer();
-  for (const [field, [id, kind, repeated]] of Object.entries(schema[name] as Record<string, Field>)) {
-    const value = (message as Readonly<Record<string, unknown>>)[field];
+function fields(writer: Writer, name: MessageName, message: Readonly<Record<string, unknown>>): void {
+  const table = schema[name] as Readonly<Record<string, Field>>;
+  for (const field in message) {
+    const value = message[field];
     if (value === undefined) continue;
+    const [id, kind, repeated] = table[field]!;
     if (!repeated) scalar(writer, id, kind, value);
     else if (kind !== 'int64' && kind !== 'int32' && kind !== 'float') for (const item of value as readonly unknown[]) scalar(writer, id, kind, item);
     else if ((value as readonly number[]).length > 0) packed(writer, id, kind, value as readonly number[]);
   }
+}
+
+/** Fields are written in the order in which the message has them, which is that of their ids. */
+export function encode<N extends MessageName>(name: N, message: Message<N>): Uint8Array {
+  const writer = new Writer();
+  fields(writer, name, message);
   return writer.finish();
 }
 

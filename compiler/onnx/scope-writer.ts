@@ -181,11 +181,12 @@ function callAttribute([name, value]: readonly [string, number | string]): Messa
 
 /** Little-endian bytes of a constant. */
 export function constantBytes({ dtype, data }: Constant): Uint8Array {
-  const sizes = { float32: 4, int64: 8, bool: 1, float16: 2 } as const;
+  // emit refuses big-endian machines.
+  if (dtype === 'float32') return new Uint8Array(new Float32Array(data).buffer);
+  const sizes = { int64: 8, bool: 1, float16: 2 } as const;
   const view = new DataView(new ArrayBuffer(data.length * sizes[dtype]));
   for (let i = 0; i < data.length; i++) {
-    if (dtype === 'float32') view.setFloat32(4 * i, data[i]!, true);
-    else if (dtype === 'int64') view.setBigInt64(8 * i, BigInt(data[i]!), true);
+    if (dtype === 'int64') view.setBigInt64(8 * i, BigInt(data[i]!), true);
     else if (dtype === 'bool') view.setUint8(i, data[i] ? 1 : 0);
     else view.setUint16(2 * i, toHalf(data[i]!), true);
   }

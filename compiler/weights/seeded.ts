@@ -31,11 +31,13 @@ export function seededWeights({ seed, gain }: SeedOptions): WeightSource {
   };
 }
 
-/** The reader of one synthetic tensor: parameters and buffers by state_dict key. */
+/** The reader of one synthetic tensor: parameters and buffers by state_dict key. Graphs that are only measured never read. */
 export function seededRead(key: string, shape: readonly number[], { seed, gain }: SeedOptions): Read {
-  const [p, q, r] = affine(key, shape, gain);
-  const start = hash(key, seed);
-  return (into, at) => fill(into, start + at, p, q, r);
+  let rule: readonly [start: number, p: number, q: number, r: number] | undefined;
+  return (into, at) => {
+    rule ??= [hash(key, seed), ...affine(key, shape, gain)];
+    fill(into, rule[0] + at, rule[1], rule[2], rule[3]);
+  };
 }
 
 /** Synthetic feature maps (2u - 1) and images (u) come from the same generator, keyed `input.<name>`. */
@@ -61,9 +63,11 @@ function affine(key: string, shape: readonly number[], gain: number): readonly [
   return leaf === 'weight' ? [0.5, 0.75, 1] : [0.5, 0.5, 1];
 }
 
+const utf8 = new TextEncoder();
+
 function hash(key: string, seed: number): number {
   let h = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(key)) h = imul(h ^ byte, 0x01000193);
+  for (const byte of utf8.encode(key)) h = imul(h ^ byte, 0x01000193);
   return (h ^ imul(seed % 2 ** 32, 0x9e3779b9)) >>> 0;
 }
 

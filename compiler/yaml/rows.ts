@@ -5,7 +5,7 @@ import { describe, type ListNode, type Node } from './document.js';
 import { NC_HELP } from './keys.js';
 import { START, literalOf, meant, missingKey, problemAt, type Context } from './values.js';
 
-const MAX_LAYERS = 5000;
+const MAX_LAYERS = 20_000;
 const MAX_REPEATS = 1000;
 const MAX_INDEX = 100_000;
 

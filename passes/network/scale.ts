@@ -9,7 +9,7 @@ import { positional, showDefault, usage, type AnyModule, type Reader } from '../
 import { dialectOf, scaleRepeats, type Dialect } from '../../compiler/yaml/dialects.js';
 
 const MAX_REPEATS = 1000;
-const MAX_COPIES = 10_000;
+const MAX_COPIES = 20_000;
 /** The limit of a channels argument; scaled ones keep to it. */
 export const MAX_CHANNELS = 65_536;
 
