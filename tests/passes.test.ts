@@ -19,9 +19,23 @@ import { problemOf } from './made-files.js';
 const root = 'fixtures/passes';
 
 /** What each pass may change of the numbers, relative to the largest: nothing, unless it is named here. */
-const rounding: Readonly<Record<string, number>> = { 'fold-batch-norm': 2e-6, 'expand-operators': 2e-6, 'to-half': 4e-3 };
+const rounding: Readonly<Record<string, number>> = {
+  'fold-batch-norm': 8e-7,
+  'merge-branches': 5e-7,
+  'softmax-last': 5e-7,
+  'split-convs': 3e-7, // convolutions of fewer channels add up in another order
+  'upsample-later': 4e-7,
+  'distribute-convs': 3e-7,
+  winograd: 1.5e-5,
+  'to-half': 4e-3,
+  'expand-operators': 2e-6,
+};
+/** Where fixtures called float16 are rounded otherwise. */
+const HALF_ROUNDING = 1e-3;
 /** Sizes that stand for open ones when fixtures are run. */
 const sizes = { batch: 2, height: 3, width: 5 };
+// Products are printed in the order in which their factors were first met.
+Object.keys(sizes).forEach(input);
 
 interface Fixture {
   readonly before: string;
@@ -79,7 +93,8 @@ describe.each(graphPasses.map((pass) => [pass.name, pass] as const))('%s', (name
     const want = await run(graph, name === 'expand-operators' ? OPSETS.most : context.opset);
     const got = await run(result, context.opset);
     expect(got.length).toBe(graph.outputs.length);
-    for (const [i, output] of want.entries()) expect(difference(output, got[i]!)).toBeLessThanOrEqual(rounding[name] ?? 0);
+    const bound = rounding[name] ?? 0;
+    for (const [i, output] of want.entries()) expect(difference(output, got[i]!)).toBeLessThanOrEqual(bound > 0 && file.includes('float16') ? HALF_ROUNDING : bound);
     // The numbers are worth comparing: not all zero.
     expect(want.some(({ data }) => data.some((value) => value !== 0))).toBe(true);
   });

@@ -112,6 +112,22 @@ describe('what the text holds', () => {
     expect(() => readGraph(print(graph))).toThrow('line 2: a constant is cut: print the whole graph');
     roundTrip(graph);
   });
+
+  test('long runs of one number are counted', () => {
+    const strides = [...new Array<number>(400).fill(8), ...new Array<number>(16).fill(-0), ...new Array<number>(15).fill(0), 32];
+    const graph = recordGraph([{ shape: [432] }], (g, x) => [g.add(x, g.constant(strides, [432]))]);
+    expect(print(graph)).toContain('Add(x0, {8 × 400, -0 × 16, 0, 0, 0, 0, 0, 0, …}[432])');
+    expect(whole(graph)).toContain(`{8 × 400, -0 × 16, ${'0, '.repeat(15)}32}[432]`);
+    const [add] = roundTrip(graph).nodes;
+    expect(Array.from((add!.inputs[1] as Constant).data)).toEqual(strides);
+  });
+
+  test('slices of parameters: the range belongs to the key', () => {
+    const text = ['input x: float32[1, 2, 2, 2]', '%0: float32[1, 2, 2, 2] = Mul(x, conv.weight[0:2][2, 1, 1])', '%1: float32[1, 2, 2, 2] = Add(%0, conv.weight[2:8][:,0:1,3:4]: float32[2, 1, 1])', 'output y = %1'].join('\n');
+    const graph = readGraph(text);
+    expect(paramsOf(graph).map(({ key, shape }) => [key, shape])).toEqual([['conv.weight[0:2]', [2, 1, 1]], ['conv.weight[2:8][:,0:1,3:4]', [2, 1, 1]]]);
+    roundTrip(graph);
+  });
 });
 
 test.each([

@@ -54,9 +54,25 @@ function nameOf(node: Node): string {
 }
 
 function printConstant({ dtype, shape, data }: Value & { readonly kind: 'constant' }, whole: boolean): string {
-  const numbers = Array.from(whole ? data : { length: Math.min(data.length, SHORT) }, (_, i) => shortest(data[i]!, dtype));
-  const cut = !whole && data.length > SHORT ? ', …' : '';
-  return `${dtype === 'float32' ? '' : dtype}{${numbers.join(', ')}${cut}}${showShape(shape)}`;
+  const most = whole ? Infinity : SHORT;
+  const numbers: string[] = [];
+  let at = 0;
+  while (at < data.length && numbers.length < most) {
+    const run = runAt(data, at);
+    numbers.push(run >= RUN ? `${shortest(data[at]!, dtype)} × ${run}` : shortest(data[at]!, dtype));
+    at += run >= RUN ? run : 1;
+  }
+  return `${dtype === 'float32' ? '' : dtype}{${numbers.join(', ')}${at < data.length ? ', …' : ''}}${showShape(shape)}`;
+}
+
+/** Shorter runs of one number are printed number by number. */
+const RUN = 16;
+
+/** How many times the number stands there in a row. */
+function runAt(data: ArrayLike<number>, start: number): number {
+  let end = start + 1;
+  while (end < data.length && Object.is(data[end], data[start])) end++;
+  return end - start;
 }
 
 /** The shortest decimal that is the same float32. */

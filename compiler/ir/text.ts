@@ -123,7 +123,8 @@ class GraphReader {
   private operand(scan: Scanner): Value {
     if (scan.peekMatch(/\w*\{/)) return readConstant(scan);
     const kept = scan.take('kept ');
-    const name = scan.match(/[^\s[\](){},:=]+/, 'a value');
+    // A range belongs to the key of a slice (`conv.weight[0:2]`), sizes do not.
+    const name = scan.match(/[^\s[\](){},:=]+(?:\[[\d,]*:[\d:,]*\])*/, 'a value');
     const dtype = scan.take(':') ? readDType(scan) : 'float32';
     if (scan.peek('[')) return this.param(name, kept, { dtype, shape: readShape(scan) });
     const value = this.values.get(name);
@@ -163,7 +164,7 @@ function readAxes(scan: Scanner): { readonly axes?: readonly string[] } {
   return scan.peek('{') ? (readAttributes(scan)) : {};
 }
 
-/** `{0.5, 1}[2]`, `int64{3}[]` */
+/** `{0.5, 1}[2]`, `int64{3}[]`, `{8 × 400, 16 × 100}[500, 1]` */
 function readConstant(scan: Scanner): Constant {
   const dtype = scan.peek('{') ? 'float32' : readDType(scan);
   const numbers: number[] = [];
@@ -171,7 +172,9 @@ function readConstant(scan: Scanner): Constant {
   while (!scan.take('}')) {
     if (numbers.length > 0) scan.expect(',');
     if (scan.peek('…')) throw new Error('a constant is cut: print the whole graph');
-    numbers.push(scan.number());
+    const number = scan.number();
+    const times = scan.take('×') ? scan.number() : 1;
+    for (let i = 0; i < times; i++) numbers.push(number);
   }
   const shape: Shape = readShape(scan);
   const size = (shape as readonly number[]).reduce((n, extent) => n * extent, 1);

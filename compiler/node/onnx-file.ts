@@ -1,5 +1,6 @@
 /** What can be told from an ONNX file without running it. Read with onnx-proto, which only this file loads. */
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { onnx } from 'onnx-proto';
 import { library } from '../../ops/index.js';
 import { Problem } from '../errors.js';

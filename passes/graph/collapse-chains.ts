@@ -26,15 +26,10 @@ export const collapseChains: Pass = {
       rewrite(graph, (node, rewriting) => {
         if (node.kind !== 'op') return [node];
         const before: OpNode[] = [];
-        let current: OpNode | Value = node;
-        while (current.kind === 'op') {
-          const next = collapsed(current, rewriting, before);
-          if (!next) break;
-          current = next;
-        }
-        if (current === node) return [node];
-        rewriting.replace(node.outputs[0]!, current.kind === 'op' ? current.outputs[0]! : current);
-        return current.kind === 'op' ? [...before, current] : before;
+        const result = collapsed(node, rewriting, before);
+        if (!result) return [node];
+        rewriting.replace(node.outputs[0]!, result.kind === 'op' ? result.outputs[0]! : result);
+        return result.kind === 'op' ? [...before, result] : before;
       }),
     ),
 };

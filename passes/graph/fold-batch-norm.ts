@@ -88,7 +88,7 @@ function intoNext(node: Parameters<typeof isOp>[0] & object, rewriting: Rewritin
 }
 
 const biasOf = ({ outputs: [y] }: OpNode, weight: Param, bias: Param | undefined, numbers: () => ArrayLike<number>): Param =>
-  vector(bias?.key ?? weight.key.replace(/weight$/, 'bias'), y!.shape[1] as number, numbers);
+  vector(bias?.key ?? weight.key.replace(/weight$/, 'bias'), weight.dtype, y!.shape[1] as number, numbers);
 
 /** Conv and Gemm have a row for each output channel; ConvTranspose [in, out/group, …] has its output channels inside. */
 function outputLayout(linear: Linear, weight: Param): Layout {

@@ -37,7 +37,7 @@ function mergedOf({ inputs: [a, b], outputs: [y] }: OpNode, rewriting: Rewriting
   if (left && right) return merged(left, right) ?? merged(right, left);
   const [conv, other] = left ? [left, b!] : [right, a!];
   // Sizes that broadcast are no shortcut.
-  if (!conv || !other.shape.every((extent, axis) => extent === y!.shape[axis])) return undefined;
+  if (!conv || ![conv.outputs[0]!, other].every(({ shape }) => shape.every((extent, axis) => extent === y!.shape[axis]))) return undefined;
   return withShortcut(conv, other, rewriting);
 }
 
@@ -79,7 +79,7 @@ function withShortcut(conv: Conv, other: Value, rewriting: Rewriting): Conv | un
   const affine = normalized ? normalizationOf(norm) : undefined;
   const cell = centre.reduce((at, index, i) => at * attrs.kernel[i]! + index, 0);
   const sum = added(weight, diagonal(weight, attrs.group, cell, affine?.gain ?? (() => undefined)));
-  const shift = affine && vector(`${conv.scope}.shortcut.bias`, x.shape[1] as number, affine.shift);
+  const shift = affine && vector(`${conv.scope}.shortcut.bias`, weight.dtype, x.shape[1] as number, affine.shift);
   return opNode('Conv', [x, sum, ...summed([bias, shift])], attrs, conv.scope);
 }
 

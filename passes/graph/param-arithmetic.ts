@@ -1,5 +1,5 @@
 /** Parameters made of parameters. Their numbers are computed when the file is written, chunk by chunk. */
-import type { OpNode, Param, Read } from '../../compiler/ir/graph.js';
+import type { DType, OpNode, Param, Read } from '../../compiler/ir/graph.js';
 import { elements } from '../../compiler/onnx/operators/row.js';
 
 export function readAll(param: Param): Float32Array {
@@ -15,9 +15,9 @@ export function once<T>(compute: () => T): () => T {
 }
 
 /** A vector of computed numbers. */
-export const vector = (key: string, size: number, numbers: () => ArrayLike<number>): Param => {
+export const vector = (key: string, dtype: DType, size: number, numbers: () => ArrayLike<number>): Param => {
   const rounded = once(() => Float32Array.from(numbers()));
-  return { kind: 'param', dtype: 'float32', shape: [size], key, kept: false, read: (into, at) => into.set(rounded().subarray(at, at + into.length)) };
+  return { kind: 'param', dtype, shape: [size], key, kept: false, read: (into, at) => into.set(rounded().subarray(at, at + into.length)) };
 };
 
 /** What BatchNormalization does to a channel: x · gain + shift, with gain = gamma / sqrt(var + eps), shift = beta − mean · gain. */

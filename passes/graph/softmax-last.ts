@@ -1,6 +1,7 @@
 import { viewOf, type OpNode, type Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
 import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
+import { isPointwise, type Conv } from './conv-parts.js';
 import { withoutDead } from './drop-dead.js';
 
 /**
@@ -10,7 +11,7 @@ import { withoutDead } from './drop-dead.js';
  *
  * That is how YOLOv8 decodes the sides of boxes (distribution focal loss, arXiv:2006.04388). The transposes around it
  * merge with this one (collapse-chains). Refused: a Softmax that something else reads too, more than one output
- * channel, a bias.
+ * channel, a bias, larger kernels, strides, padding, a computed weight.
  */
 export const softmaxLast: Pass = {
   name: 'softmax-last',
@@ -34,10 +35,11 @@ export const softmaxLast: Pass = {
 };
 
 /** The Softmax whose expectation a Conv takes. */
-function expected({ inputs: [x, weight, bias] }: OpNode, { maker, readOnce }: Rewriting): OpNode | undefined {
+function expected(conv: Conv, { maker, readOnce }: Rewriting): OpNode | undefined {
+  const [x, weight, bias] = conv.inputs;
   const softmax = maker(x!);
-  const good = isOp(softmax, 'Softmax') && softmax.attrs.axis === 1 && x!.shape.length === 4 && readOnce(x!) && !bias;
-  return good && weight!.shape[0] === 1 && weight!.shape.every((size, axis) => axis === 1 || size === 1) ? softmax : undefined;
+  const good = isOp(softmax, 'Softmax') && softmax.attrs.axis === 1 && x!.shape.length === 4 && readOnce(x!) && isPointwise(conv);
+  return good && !bias && (weight!.kind === 'param' || weight!.kind === 'constant') && weight!.shape[0] === 1 ? softmax : undefined;
 }
 
 const weightAs = (weight: Value, shape: readonly number[]): Value => (weight.kind === 'param' ? viewOf(weight, shape) : { ...weight, shape });

@@ -1,4 +1,4 @@
-import { readersOf, type Node, type OpNode, type Param, type Value } from '../../compiler/ir/graph.js';
+import type { Node, OpNode, Param, Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
 import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
 import { columnsOf, isPointwise, ownsWeights, type Conv, type Range } from './conv-parts.js';
@@ -17,20 +17,18 @@ export const upsampleLater: Pass = {
   name: 'upsample-later',
   doc: 'Upsamples after 1 × 1 convolutions instead of before: fewer multiplications.',
   scope: 'every-graph',
-  run(graph) {
-    const readers = readersOf(graph);
-    return withoutDead(
+  run: (graph) =>
+    withoutDead(
       rewrite(graph, (node, rewriting) => {
         if (!pointwise(node, rewriting)) return [node];
         const [x] = node.inputs as readonly [Value];
-        if (!(readers.get(x) ?? []).every((reader) => pointwise(reader, rewriting))) return [node];
+        if (!rewriting.readers(x).every((reader) => pointwise(reader, rewriting))) return [node];
         const nodes = apart(node, partsOf(x, rewriting));
         if (!nodes) return [node];
         rewriting.replace(node.outputs[0]!, nodes.at(-1)!.outputs[0]!);
         return nodes;
       }),
-    );
-  },
+    ),
 };
 
 const pointwise = (node: Node | 'output', rewriting: Rewriting): node is Conv => node !== 'output' && isOp(node, 'Conv') && isPointwise(node) && ownsWeights(node, rewriting);

@@ -14,17 +14,18 @@ import { withoutDead } from './drop-dead.js';
  * as one Conv with the 36 filters Bᵀ ⊗ Bᵀ in steps of 4, a product for each of the 36 places, one with Aᵀ ⊗ Aᵀ, and
  * DepthToSpace. The file keeps w; runtimes compute G w Gᵀ once, when they load it. Results are rounded otherwise, by some
  * units in the last place. A gain on CPUs, for many channels. Refused: other kernels than 3 × 3 in steps of 1 with the
- * same padding, groups, fewer than 80 channels or 25 tiles, sizes that are open or no multiples of 4, float16.
+ * same padding, groups, fewer than 80 channels or 25 tiles, sizes that are open or no multiples of 4, float16 (also where
+ * to-half is yet to come), weights that are shared or computed.
  */
 export const winograd: Pass = {
   name: 'winograd',
   doc: 'Computes large 3 × 3 convolutions by Winograd’s F(4 × 4, 3 × 3) (large models on CPUs).',
   scope: 'every-graph',
   optional: true,
-  run: (graph) =>
+  run: (graph, { half = 'none' }) =>
     withoutDead(
       rewrite(graph, (node, rewriting) => {
-        if (!isOp(node, 'Conv') || !suits(node, rewriting)) return [node];
+        if (half !== 'none' || !isOp(node, 'Conv') || !suits(node, rewriting)) return [node];
         const nodes = tiled(node);
         rewriting.replace(node.outputs[0]!, nodes.at(-1)!.outputs[0]!);
         return nodes;
@@ -94,8 +95,8 @@ const A_T = [
   [0, 1, -1, 8, -8, 1],
 ];
 
-/** The Kronecker square of a matrix, row by row: on a flattened square it works on rows and columns at once. */
-const squared = (matrix: readonly (readonly number[])[]): number[] => matrix.flatMap((p) => matrix.flatMap((q) => p.flatMap((a) => q.map((b) => a * b))));
+/** The Kronecker square of a matrix, row by row, without −0: on a flattened square it works on rows and columns at once. */
+const squared = (matrix: readonly (readonly number[])[]): number[] => matrix.flatMap((p) => matrix.flatMap((q) => p.flatMap((a) => q.map((b) => a * b + 0))));
 const transposed = (matrix: readonly (readonly number[])[]): number[][] => matrix[0]!.map((_, i) => matrix.map((row) => row[i]!));
 const constant = (shape: readonly number[], data: readonly number[]): Constant => ({ kind: 'constant', dtype: 'float32', shape, data: Float32Array.from(data) });
 
