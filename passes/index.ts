@@ -5,6 +5,7 @@ import { dropDead } from './graph/drop-dead.js';
 import { expandOperators } from './graph/expand-operators.js';
 import { foldBatchNorm } from './graph/fold-batch-norm.js';
 import { foldConstants } from './graph/fold-constants.js';
+import { foldPermutations } from './graph/fold-permutations.js';
 import { lowerCalls } from './graph/lower-calls.js';
 import { mergeBranches } from './graph/merge-branches.js';
 import { narrowConstants } from './graph/narrow-constants.js';
@@ -20,6 +21,7 @@ import type { Pass } from './pass.js';
 export const graphPasses: readonly Pass[] = [
   foldBatchNorm, // first, while every BatchNormalization still follows its Conv
   mergeBranches, // after normalizations have gone into the branches
+  foldPermutations,
   softmaxLast, // before expansions, which would turn the axis of Softmax for old opsets
   splitConvs, // before upsample-later, which may take the parts apart further
   upsampleLater,

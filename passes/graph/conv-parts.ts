@@ -1,5 +1,4 @@
 /** Convolutions taken apart: their weights by output or input channels, read in place. */
-import { internal } from '../../compiler/errors.js';
 import type { OpNode, Param, Read } from '../../compiler/ir/graph.js';
 import { elements } from '../../compiler/onnx/operators/row.js';
 import type { Rewriting } from '../rewrite.js';
@@ -31,13 +30,14 @@ export function columnsOf(weight: Param, groups: readonly (readonly Range[])[]):
   const inner = elements({ shape: weight.shape.slice(2) });
   const whole = shared(weight, groups.length);
   return groups.map((ranges): Param => {
-    const width = ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+    let width = 0;
+    const begins = ranges.map(([start, end]) => inner * (width += end - start) - inner * (end - start));
     const row = width * inner;
     const read: Read = (into, at) => {
       const values = into.length > LOOK || at > 0 || row * out <= LOOK ? whole.get() : undefined;
       for (let i = 0; i < into.length; ) {
         const line = Math.floor((at + i) / row);
-        const [source, count] = place(ranges, inner, at + i - line * row);
+        const [source, count] = place(ranges, begins, inner, at + i - line * row);
         const part = into.subarray(i, Math.min(i + count, into.length));
         const from = line * columns * inner + source;
         if (values) part.set(values.subarray(from, from + part.length));
@@ -50,15 +50,17 @@ export function columnsOf(weight: Param, groups: readonly (readonly Range[])[]):
   });
 }
 
-/** Where element `at` of a row of joined ranges lies in the whole row, and how many follow it there. */
-function place(ranges: readonly Range[], inner: number, at: number): readonly [source: number, count: number] {
-  let left = at;
-  for (const [start, end] of ranges) {
-    const length = (end - start) * inner;
-    if (left < length) return [start * inner + left, length - left];
-    left -= length;
+/** Where element `at` of a row of joined ranges lies in the whole row, and how many follow it there. `begins`: of each range in the joined row. */
+function place(ranges: readonly Range[], begins: readonly number[], inner: number, at: number): readonly [source: number, count: number] {
+  let [low, high] = [0, ranges.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (begins[middle]! <= at) low = middle;
+    else high = middle - 1;
   }
-  throw internal('a part of a weight is read beyond its end');
+  const [start, end] = ranges[low]!;
+  const into = at - begins[low]!;
+  return [start * inner + into, (end - start) * inner - into];
 }
 
 /** A tensor held from the first of its readers to the last. */

@@ -4,7 +4,7 @@ import type { Pass } from '../pass.js';
 import { isOp, rewrite, type Rewriting } from '../rewrite.js';
 import { ownsWeights } from './conv-parts.js';
 import { withoutDead } from './drop-dead.js';
-import { channelsOf, normalizationOf, once, readAll, scaled, vector, type Layout, type Normalization } from './param-arithmetic.js';
+import { channelsOf, normalizationOf, readAll, scaled, vector, type Layout, type Normalization } from './param-arithmetic.js';
 
 /**
  * BatchNormalization is x · gain + shift in every channel, with gain = gamma / sqrt(var + eps), shift = beta − mean · gain.
@@ -65,8 +65,12 @@ function normalized(norm: BatchNorm, rewriting: Rewriting): readonly OpNode[] | 
 /** BN(L(x)): gains for output channels. */
 function intoPrevious(linear: Linear, { gain, shift }: Normalization): Linear {
   const [x, weight, bias] = linear.inputs as readonly [Value, Param, Param?];
-  const own = bias && once(() => readAll(bias));
-  const moved = (): Float64Array => (own ? Float64Array.from(shift(), (value, i) => value + own()[i]! * gain()[i]!) : shift());
+  const moved = (): Float64Array => {
+    if (!bias) return shift();
+    const [sums, own, gains] = [shift().slice(), readAll(bias), gain()];
+    for (let i = 0; i < sums.length; i++) sums[i]! += own[i]! * gains[i]!;
+    return sums;
+  };
   return { ...linear, inputs: [x, scaled(weight, gain, outputLayout(linear, weight)), biasOf(linear, weight, bias, moved)] };
 }
 
