@@ -22,6 +22,7 @@ export interface Rewriting {
  */
 export type Visit = (node: Node, rewriting: Rewriting) => readonly Node[];
 
+/** The graph itself where nothing changes. */
 export function rewrite(graph: Graph, visit: Visit): Graph {
   const replaced = new Map<Value, Value>();
   const current = (value: Value): Value => {
@@ -30,51 +31,88 @@ export function rewrite(graph: Graph, visit: Visit): Graph {
     return now;
   };
   const makers = new Map<Value, Node>();
-  // By what they read as the graph stands by now. What nothing reads does not count as a reader.
-  const living = withoutDead(graph);
-  const readers = readersOf(living);
-  const readersNow = (value: Value): readonly (Node | 'output')[] => readers.get(value) ?? [];
+  const readers = new Readers(graph, (value) => makers.get(value));
   const rewriting: Rewriting = {
     replace(value, by) {
       replaced.set(value, by);
-      readers.set(by, [...readersNow(by), ...readersNow(value)]);
-      readers.delete(value);
+      readers.replace(value, by);
     },
     maker: (value) => makers.get(value),
-    readers: readersNow,
-    readTimes: (value) => readersNow(value).length,
-    readOnce: (value) => readersNow(value).length === 1,
-  };
-  /** The reader no longer reads these values, nor does what made them for it alone. */
-  const forget = (reader: Node, values: readonly Value[]): void => {
-    for (const value of values) {
-      const left = readersNow(value).filter((other) => other !== reader);
-      readers.set(value, left);
-      const maker = makers.get(value);
-      if (left.length === 0 && maker?.outputs.every((output) => readersNow(output).length === 0)) forget(maker, maker.inputs);
-    }
+    readers: (value) => readers.of(value),
+    readTimes: (value) => readers.of(value).length,
+    readOnce: (value) => readers.of(value).length === 1,
   };
   const nodes: Node[] = [];
-  const put = (node: Node, alive: boolean): void => {
+  const put = (node: Node, original: Node): void => {
     const now = node.inputs.some((value) => replaced.has(value)) ? { ...node, inputs: node.inputs.map(current) } : node;
     const made = visit(now, rewriting);
-    if (alive && (made.length !== 1 || made[0] !== node)) {
-      for (const reader of made) for (const value of reader.inputs) readers.set(value, [...readersNow(value), reader]);
-      forget(node, now.inputs);
-    }
+    if (made.length !== 1 || made[0] !== node) readers.exchange(node, original, now.inputs, made);
     for (const other of made) {
       if (other !== now) {
-        put(other, alive);
+        put(other, original);
         continue;
       }
       nodes.push(now);
       for (const value of now.outputs) makers.set(value, now);
     }
   };
-  const alive = new Set(living.nodes);
-  for (const node of graph.nodes) put(node, alive.has(node));
+  for (const node of graph.nodes) put(node, node);
+  if (nodes.length === graph.nodes.length && nodes.every((node, i) => node === graph.nodes[i])) return graph;
   const outputs = graph.outputs.map((output) => (replaced.has(output.value) ? { ...output, value: current(output.value) } : output));
   return { inputs: graph.inputs, outputs, nodes };
+}
+
+/** `rewrite`, without the nodes that it leaves without readers. */
+export function rewriteLiving(graph: Graph, visit: Visit): Graph {
+  const result = rewrite(graph, visit);
+  return result === graph ? graph : withoutDead(result);
+}
+
+/** Who reads what as a graph stands while it is rewritten. What nothing reads does not count as a reader. Found when first asked for, or before the first change. */
+class Readers {
+  private table: Map<Value, readonly (Node | 'output')[]> | undefined;
+  private living: ReadonlySet<Node> = new Set();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly maker: (value: Value) => Node | undefined,
+  ) {}
+
+  private all(): Map<Value, readonly (Node | 'output')[]> {
+    if (!this.table) {
+      const living = withoutDead(this.graph);
+      this.living = new Set(living.nodes);
+      this.table = readersOf(living);
+    }
+    return this.table;
+  }
+
+  of(value: Value): readonly (Node | 'output')[] {
+    return this.all().get(value) ?? [];
+  }
+
+  replace(value: Value, by: Value): void {
+    this.all().set(by, [...this.of(by), ...this.of(value)]);
+    this.all().delete(value);
+  }
+
+  /** Nodes in the place of one that read these values. `original`: what the graph had there. */
+  exchange(node: Node, original: Node, values: readonly Value[], made: readonly Node[]): void {
+    const table = this.all();
+    if (!this.living.has(original)) return;
+    for (const reader of made) for (const value of reader.inputs) table.set(value, [...this.of(value), reader]);
+    this.forget(node, values);
+  }
+
+  /** The reader no longer reads these values, nor does what made them for it alone. */
+  private forget(reader: Node, values: readonly Value[]): void {
+    for (const value of values) {
+      const left = this.of(value).filter((other) => other !== reader);
+      this.all().set(value, left);
+      const maker = this.maker(value);
+      if (left.length === 0 && maker?.outputs.every((output) => this.of(output).length === 0)) this.forget(maker, maker.inputs);
+    }
+  }
 }
 
 /** A node of the table, with the types that its operator infers. */

@@ -22,6 +22,7 @@ const root = 'fixtures/passes';
 const rounding: Readonly<Record<string, number>> = {
   'fold-batch-norm': 8e-7,
   'merge-branches': 5e-7,
+  'fold-permutations': 5e-7,
   'softmax-last': 5e-7,
   'split-convs': 3e-7, // convolutions of fewer channels add up in another order
   'upsample-later': 4e-7,

@@ -2,8 +2,7 @@ import { isStatic, product, type Shape } from '../../compiler/ir/extent.js';
 import type { OpNode, Value } from '../../compiler/ir/graph.js';
 import type { AttrsOf, OpName } from '../../compiler/onnx/operators/index.js';
 import type { Pass } from '../pass.js';
-import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
-import { withoutDead } from './drop-dead.js';
+import { isOp, opNode, rewriteLiving, type Rewriting } from '../rewrite.js';
 
 /**
  * What only moves, renames or copies elements is done once, or not at all:
@@ -22,16 +21,14 @@ export const collapseChains: Pass = {
   doc: 'Removes what changes nothing; merges chains of reshapes, transposes, casts and concatenations.',
   scope: 'every-graph',
   run: (graph) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        if (node.kind !== 'op') return [node];
-        const before: OpNode[] = [];
-        const result = collapsed(node, rewriting, before);
-        if (!result) return [node];
-        rewriting.replace(node.outputs[0]!, result.kind === 'op' ? result.outputs[0]! : result);
-        return result.kind === 'op' ? [...before, result] : before;
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      if (node.kind !== 'op') return [node];
+      const before: OpNode[] = [];
+      const result = collapsed(node, rewriting, before);
+      if (!result) return [node];
+      rewriting.replace(node.outputs[0]!, result.kind === 'op' ? result.outputs[0]! : result);
+      return result.kind === 'op' ? [...before, result] : before;
+    }),
 };
 
 /** One rule: what the node's result is as well, perhaps with nodes to put before it. */

@@ -1,8 +1,7 @@
 import type { Node, Param, Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
-import { isOp, opNode, rewrite } from '../rewrite.js';
+import { isOp, opNode, rewriteLiving } from '../rewrite.js';
 import { columnsOf, isPointwise, ownsWeights, type Range } from './conv-parts.js';
-import { withoutDead } from './drop-dead.js';
 
 /**
  * A 1 × 1 convolution of joined maps is a sum of convolutions:
@@ -19,23 +18,21 @@ export const distributeConvs: Pass = {
   scope: 'every-graph',
   optional: true,
   run: (graph) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        if (!isOp(node, 'Conv') || !isPointwise(node) || !ownsWeights(node, rewriting)) return [node];
-        const [x, weight, ...bias] = node.inputs as readonly [Value, Param, ...Param[]];
-        const concat = rewriting.maker(x);
-        if (!isOp(concat, 'Concat') || concat.attrs.axis !== 1 || concat.inputs.length < LEAST_PARTS || !rewriting.readOnce(x)) return [node];
-        let start = 0;
-        const ranges = concat.inputs.map(({ shape }): readonly Range[] => [[start, (start += shape[1] as number)]]);
-        const weights = columnsOf(weight, ranges);
-        const nodes: Node[] = [];
-        const add = (made: Node): Value => (nodes.push(made), made.outputs[0]!);
-        const terms = concat.inputs.map((part, i) => add(opNode('Conv', [part, weights[i]!, ...(i === 0 ? bias : [])], node.attrs, node.scope)));
-        const sum = terms.reduce((a, b) => add(opNode('Add', [a, b], {}, node.scope)));
-        rewriting.replace(node.outputs[0]!, sum);
-        return nodes;
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      if (!isOp(node, 'Conv') || !isPointwise(node) || !ownsWeights(node, rewriting)) return [node];
+      const [x, weight, ...bias] = node.inputs as readonly [Value, Param, ...Param[]];
+      const concat = rewriting.maker(x);
+      if (!isOp(concat, 'Concat') || concat.attrs.axis !== 1 || concat.inputs.length < LEAST_PARTS || !rewriting.readOnce(x)) return [node];
+      let start = 0;
+      const ranges = concat.inputs.map(({ shape }): readonly Range[] => [[start, (start += shape[1] as number)]]);
+      const weights = columnsOf(weight, ranges);
+      const nodes: Node[] = [];
+      const add = (made: Node): Value => (nodes.push(made), made.outputs[0]!);
+      const terms = concat.inputs.map((part, i) => add(opNode('Conv', [part, weights[i]!, ...(i === 0 ? bias : [])], node.attrs, node.scope)));
+      const sum = terms.reduce((a, b) => add(opNode('Add', [a, b], {}, node.scope)));
+      rewriting.replace(node.outputs[0]!, sum);
+      return nodes;
+    }),
 };
 
 const LEAST_PARTS = 3;

@@ -9,7 +9,7 @@ export const dropDead: Pass = {
   run: withoutDead,
 };
 
-/** The nodes that something reads. */
+/** The nodes that something reads; the graph itself where that is all. */
 export function withoutDead(graph: Graph): Graph {
   const read = new Set<Value>(graph.outputs.map(({ value }) => value));
   const kept: Node[] = [];
@@ -18,5 +18,5 @@ export function withoutDead(graph: Graph): Graph {
     kept.push(node);
     for (const value of node.inputs) read.add(value);
   }
-  return { ...graph, nodes: kept.reverse() };
+  return kept.length === graph.nodes.length ? graph : { ...graph, nodes: kept.reverse() };
 }

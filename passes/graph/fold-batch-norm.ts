@@ -1,9 +1,8 @@
 import type { OpNode, Param, Result, Value } from '../../compiler/ir/graph.js';
 import { elements } from '../../compiler/onnx/operators/row.js';
 import type { Pass } from '../pass.js';
-import { isOp, rewrite, type Rewriting } from '../rewrite.js';
+import { isOp, rewriteLiving, type Rewriting } from '../rewrite.js';
 import { ownsWeights } from './conv-parts.js';
-import { withoutDead } from './drop-dead.js';
 import { channelsOf, normalizationOf, readAll, scaled, vector, type Layout, type Normalization } from './param-arithmetic.js';
 
 /**
@@ -22,12 +21,10 @@ export const foldBatchNorm: Pass = {
   doc: 'Puts BatchNormalization into the weights and bias of the convolution or Linear before or after it.',
   scope: 'every-graph',
   run: (graph) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        if (isOp(node, 'BatchNormalization')) return normalized(node, rewriting) ?? [node];
-        return [intoNext(node, rewriting) ?? node];
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      if (isOp(node, 'BatchNormalization')) return normalized(node, rewriting) ?? [node];
+      return [intoNext(node, rewriting) ?? node];
+    }),
 };
 
 type BatchNorm = OpNode & { readonly op: 'BatchNormalization' };

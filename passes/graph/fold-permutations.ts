@@ -1,8 +1,7 @@
 import type { Constant, Param, Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
-import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
+import { isOp, opNode, rewriteLiving, type Rewriting } from '../rewrite.js';
 import { columnsOf, ownsWeights, type Conv } from './conv-parts.js';
-import { withoutDead } from './drop-dead.js';
 
 /**
  * A convolution reads channels in any order, if its weight has them in that order:
@@ -18,17 +17,15 @@ export const foldPermutations: Pass = {
   doc: 'Puts a permutation of channels into the weight of the convolution that reads it.',
   scope: 'every-graph',
   run: (graph) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        const found = isOp(node, 'Conv') && node.attrs.group === 1 && ownsWeights(node, rewriting) ? permutedInput(node, rewriting) : undefined;
-        if (!found || !isOp(node, 'Conv')) return [node];
-        const [, weight, ...bias] = node.inputs as readonly [Value, Param, ...Param[]];
-        const [sorted] = columnsOf(weight, [found.inverse.map((channel) => [channel, channel + 1] as const)]) as readonly [Param];
-        const conv = opNode('Conv', [found.x, { ...sorted, key: `${weight.key}.permuted` }, ...bias], node.attrs, node.scope);
-        rewriting.replace(node.outputs[0]!, conv.outputs[0]!);
-        return [conv];
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      const found = isOp(node, 'Conv') && node.attrs.group === 1 ? permutedInput(node, rewriting) : undefined;
+      if (!found || !isOp(node, 'Conv') || !ownsWeights(node, rewriting)) return [node];
+      const [, weight, ...bias] = node.inputs as readonly [Value, Param, ...Param[]];
+      const [sorted] = columnsOf(weight, [found.inverse.map((channel) => [channel, channel + 1] as const)]) as readonly [Param];
+      const conv = opNode('Conv', [found.x, { ...sorted, key: `${weight.key}.permuted` }, ...bias], node.attrs, node.scope);
+      rewriting.replace(node.outputs[0]!, conv.outputs[0]!);
+      return [conv];
+    }),
 };
 
 /** What the Conv's input permutes the channels of, and where each channel goes. */

@@ -1,9 +1,8 @@
 import type { OpNode, Param, Read, Value } from '../../compiler/ir/graph.js';
 import { elements } from '../../compiler/onnx/operators/row.js';
 import type { Pass } from '../pass.js';
-import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
+import { isOp, opNode, rewriteLiving, type Rewriting } from '../rewrite.js';
 import { ownsWeights, type Conv } from './conv-parts.js';
-import { withoutDead } from './drop-dead.js';
 import { added, normalizationOf, once, readAll, vector } from './param-arithmetic.js';
 
 /**
@@ -22,14 +21,12 @@ export const mergeBranches: Pass = {
   doc: 'Adds up parallel convolutions, normalizations and shortcuts of one map in one convolution (RepConv).',
   scope: 'every-graph',
   run: (graph) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        const merged = isOp(node, 'Add') ? mergedOf(node, rewriting) : undefined;
-        if (!merged) return [node];
-        rewriting.replace(node.outputs[0]!, merged.outputs[0]!);
-        return [merged];
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      const merged = isOp(node, 'Add') ? mergedOf(node, rewriting) : undefined;
+      if (!merged) return [node];
+      rewriting.replace(node.outputs[0]!, merged.outputs[0]!);
+      return [merged];
+    }),
 };
 
 function mergedOf({ inputs: [a, b], outputs: [y] }: OpNode, rewriting: Rewriting): Conv | undefined {

@@ -44,8 +44,8 @@ function firstsOf(tensors: ReadonlySet<Tensor>): Map<Value, Tensor> {
   return firsts;
 }
 
-function groups<T>(items: readonly T[], keyOf: (item: T) => string): Iterable<readonly T[]> {
-  const found = new Map<string, T[]>();
+function groups<T>(items: readonly T[], keyOf: (item: T) => string | number): Iterable<readonly T[]> {
+  const found = new Map<string | number, T[]>();
   for (const item of items) {
     const key = keyOf(item);
     const group = found.get(key);
@@ -55,8 +55,16 @@ function groups<T>(items: readonly T[], keyOf: (item: T) => string): Iterable<re
   return found.values();
 }
 
-const probeOf = (tensor: Tensor): string => Array.from(read(tensor, 0, Math.min(PROBE, elements(tensor))), text).join();
-const text = (x: number): string => (Object.is(x, -0) ? '-0' : String(x));
+/** A hash of the first numbers. */
+function probeOf(tensor: Tensor): number {
+  looked.set(read(tensor, 0, Math.min(PROBE, elements(tensor))));
+  let hash = 0;
+  for (let i = Math.min(PROBE, elements(tensor)) - 1; i >= 0; i--) hash = (Math.imul(hash, 31) + bits[i]!) | 0;
+  return hash;
+}
+
+const looked = new Float32Array(PROBE);
+const bits = new Int32Array(looked.buffer);
 
 function read(tensor: Tensor, at: number, count: number): ArrayLike<number> {
   if (tensor.kind === 'constant') return Array.from({ length: count }, (_, i) => tensor.data[at + i]!);

@@ -1,8 +1,7 @@
 import { viewOf, type OpNode, type Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
-import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
+import { isOp, opNode, rewriteLiving, type Rewriting } from '../rewrite.js';
 import { isPointwise, type Conv } from './conv-parts.js';
-import { withoutDead } from './drop-dead.js';
 
 /**
  * An expectation over softmaxed channels is a product over the last axis, where softmax reads memory in order:
@@ -18,20 +17,18 @@ export const softmaxLast: Pass = {
   doc: 'Takes expectations over softmaxed channels (DFL) on the last axis, as a matrix product.',
   scope: 'every-graph',
   run: (graph) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        const softmax = isOp(node, 'Conv') ? expected(node, rewriting) : undefined;
-        if (!softmax) return [node];
-        const [weight] = node.inputs.slice(1) as [Value];
-        const column = weightAs(weight, [weight.shape[1] as number, 1]);
-        const last = opNode('Transpose', softmax.inputs, { perm: [0, 2, 3, 1] }, softmax.scope);
-        const shares = opNode('Softmax', last.outputs, { axis: 3 }, softmax.scope);
-        const means = opNode('MatMul', [shares.outputs[0]!, column], {}, node.scope);
-        const y = opNode('Reshape', means.outputs, { shape: node.outputs[0]!.shape }, node.scope);
-        rewriting.replace(node.outputs[0]!, y.outputs[0]!);
-        return [last, shares, means, y];
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      const softmax = isOp(node, 'Conv') ? expected(node, rewriting) : undefined;
+      if (!softmax) return [node];
+      const [weight] = node.inputs.slice(1) as [Value];
+      const column = weightAs(weight, [weight.shape[1] as number, 1]);
+      const last = opNode('Transpose', softmax.inputs, { perm: [0, 2, 3, 1] }, softmax.scope);
+      const shares = opNode('Softmax', last.outputs, { axis: 3 }, softmax.scope);
+      const means = opNode('MatMul', [shares.outputs[0]!, column], {}, node.scope);
+      const y = opNode('Reshape', means.outputs, { shape: node.outputs[0]!.shape }, node.scope);
+      rewriting.replace(node.outputs[0]!, y.outputs[0]!);
+      return [last, shares, means, y];
+    }),
 };
 
 /** The Softmax whose expectation a Conv takes. */

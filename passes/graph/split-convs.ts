@@ -1,9 +1,8 @@
 import type { Node, OpNode, Param, Value } from '../../compiler/ir/graph.js';
 import type { OpName } from '../../compiler/onnx/operators/index.js';
 import type { Pass } from '../pass.js';
-import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
+import { isOp, opNode, rewriteLiving, type Rewriting } from '../rewrite.js';
 import { ownsWeights, rowsOf, type Conv } from './conv-parts.js';
-import { withoutDead } from './drop-dead.js';
 
 /**
  * The channels of a convolution are computed apart where they are used apart:
@@ -20,20 +19,18 @@ export const splitConvs: Pass = {
   scope: 'every-graph',
   optional: true,
   run: (graph) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        const source = isOp(node, 'Split') && node.attrs.axis === 1 ? sourceOf(node.inputs[0]!, rewriting) : undefined;
-        if (!source) return [node];
-        const nodes: Node[] = [];
-        let start = 0;
-        for (const part of node.outputs) {
-          const end = start + (part.shape[1] as number);
-          rewriting.replace(part, partOf(source, start, end, nodes));
-          start = end;
-        }
-        return nodes;
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      const source = isOp(node, 'Split') && node.attrs.axis === 1 ? sourceOf(node.inputs[0]!, rewriting) : undefined;
+      if (!source) return [node];
+      const nodes: Node[] = [];
+      let start = 0;
+      for (const part of node.outputs) {
+        const end = start + (part.shape[1] as number);
+        rewriting.replace(part, partOf(source, start, end, nodes));
+        start = end;
+      }
+      return nodes;
+    }),
 };
 
 interface Source {

@@ -1,8 +1,7 @@
 import type { Node, OpNode, Param, Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
-import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
+import { isOp, opNode, rewriteLiving, type Rewriting } from '../rewrite.js';
 import { columnsOf, isPointwise, ownsWeights, type Conv, type Range } from './conv-parts.js';
-import { withoutDead } from './drop-dead.js';
 
 /**
  * A 1 × 1 convolution works on every position alone, so it may come before the repetition of pixels:
@@ -18,20 +17,19 @@ export const upsampleLater: Pass = {
   doc: 'Upsamples after 1 × 1 convolutions instead of before: fewer multiplications.',
   scope: 'every-graph',
   run: (graph) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        if (!pointwise(node, rewriting)) return [node];
-        const [x] = node.inputs as readonly [Value];
-        if (!rewriting.readers(x).every((reader) => pointwise(reader, rewriting))) return [node];
-        const nodes = apart(node, partsOf(x, rewriting));
-        if (!nodes) return [node];
-        rewriting.replace(node.outputs[0]!, nodes.at(-1)!.outputs[0]!);
-        return nodes;
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      if (!isOp(node, 'Conv') || !isPointwise(node)) return [node];
+      const [x] = node.inputs as readonly [Value];
+      const parts = partsOf(x, rewriting);
+      if (!parts.some(({ resize }) => resize) || !rewriting.readers(x).every((reader) => suits(reader, rewriting))) return [node];
+      const nodes = apart(node, parts);
+      rewriting.replace(node.outputs[0]!, nodes.at(-1)!.outputs[0]!);
+      return nodes;
+    }),
 };
 
-const pointwise = (node: Node | 'output', rewriting: Rewriting): node is Conv => node !== 'output' && isOp(node, 'Conv') && isPointwise(node) && ownsWeights(node, rewriting);
+/** All that read the joined map must be convolutions that take it apart: otherwise it would be made besides. */
+const suits = (reader: Node | 'output', rewriting: Rewriting): boolean => reader !== 'output' && isOp(reader, 'Conv') && isPointwise(reader) && ownsWeights(reader, rewriting);
 
 /** A range of the input's channels, with the node that upsamples it. */
 interface Part {
@@ -53,11 +51,10 @@ function partsOf(x: Value, { maker, readOnce }: Rewriting): readonly Part[] {
   });
 }
 
-/** The convolution as a sum of convolutions, one for each upsampled part and one for the others; undefined where nothing is upsampled. */
-function apart(conv: Conv, parts: readonly Part[]): readonly Node[] | undefined {
+/** The convolution as a sum of convolutions, one for each upsampled part and one for the others. */
+function apart(conv: Conv, parts: readonly Part[]): readonly Node[] {
   const upsampled = parts.filter(({ resize }) => resize);
   const others = parts.filter(({ resize }) => !resize);
-  if (upsampled.length === 0) return undefined;
   const [weight, ...bias] = conv.inputs.slice(1) as unknown as readonly [Param, ...Param[]];
   const groups = [...upsampled.map((part) => [part]), ...(others.length > 0 ? [others] : [])];
   const weights = groups.length === 1 ? [weight] : columnsOf(weight, groups.map((group) => group.map(({ range }) => range)));

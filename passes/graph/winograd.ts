@@ -1,9 +1,8 @@
 import { isStatic, mul, type Extent } from '../../compiler/ir/extent.js';
 import { viewOf, type Constant, type Node, type Param, type Value } from '../../compiler/ir/graph.js';
 import type { Pass } from '../pass.js';
-import { isOp, opNode, rewrite, type Rewriting } from '../rewrite.js';
+import { isOp, opNode, rewriteLiving, type Rewriting } from '../rewrite.js';
 import { ownsWeights, type Conv } from './conv-parts.js';
-import { withoutDead } from './drop-dead.js';
 
 /**
  * Winograd's minimal filtering F(4 × 4, 3 × 3) in ordinary operators (Lavin and Gray, arXiv:1509.09308): every tile of
@@ -23,14 +22,12 @@ export const winograd: Pass = {
   scope: 'every-graph',
   optional: true,
   run: (graph, { half = 'none' }) =>
-    withoutDead(
-      rewrite(graph, (node, rewriting) => {
-        if (half !== 'none' || !isOp(node, 'Conv') || !suits(node, rewriting)) return [node];
-        const nodes = tiled(node);
-        rewriting.replace(node.outputs[0]!, nodes.at(-1)!.outputs[0]!);
-        return nodes;
-      }),
-    ),
+    rewriteLiving(graph, (node, rewriting) => {
+      if (half !== 'none' || !isOp(node, 'Conv') || !suits(node, rewriting)) return [node];
+      const nodes = tiled(node);
+      rewriting.replace(node.outputs[0]!, nodes.at(-1)!.outputs[0]!);
+      return nodes;
+    }),
 };
 
 const TILE = 4;
