@@ -180,7 +180,7 @@ function finished(weights: WeightSource, options: GraphOptions, layerOf?: (key: 
 /** A whole model, written to the sink. */
 export async function writeNetwork(prepared: Prepared, options: NetworkOptions, hooks: EmitHooks): Promise<Written> {
   const { recorded, graph, unused } = networkGraph(prepared, options);
-  return write(graph, recorded, unused, options, hooks, prepared.network.name, metadataOf(prepared, options, recorded, { date: hooks.date, version: hooks.producerVersion }));
+  return write(graph, recorded, unused, options, hooks, prepared.network.name, metadataOf(prepared, options, graph, { date: hooks.date, version: hooks.producerVersion }));
 }
 
 /** The given sizes say how open ones relate: of maps 16, 8 and 4 high, the first is always 4 times as high as the last. */
@@ -258,7 +258,9 @@ function lowered(graph: Graph, options: GraphOptions): Graph {
     throw new Problem('bad-option', `opset must be an integer from ${OPSETS.least} to ${OPSETS.most}, got ${opset}`, { help: `Leave it out for opset ${OPSETS.default}.` });
   }
   const context = { opset, customOps: customOpsOf(options), half: options.half ?? 'none', lacks: options.target?.lacks ?? [] };
-  return runPasses(graph, chosenPasses(options), context, (report) => {
+  const passes = chosenPasses(options);
+  for (const pass of passes) refuse(pass, pass.refusal?.(graph, context), options);
+  return runPasses(graph, passes, context, (report) => {
     options.onStage?.(report.pass.name);
     options.onPass?.(report);
   });
@@ -292,6 +294,20 @@ function chosenPasses({ passes: names, target }: GraphOptions): readonly Pass[] 
     return signed.includes(`+${name}`) || ((target?.rewrites[name] ?? !optional) && !signed.includes(`-${name}`));
   });
 }
+
+/** Throws Problem('bad-target' or 'bad-option') for what a pass says against the graph. */
+function refuse(pass: Pass, refusal: string | undefined, options: GraphOptions): void {
+  if (refusal !== undefined) throw new Problem(options.target?.rewrites[pass.name] ? 'bad-target' : 'bad-option', `${wanted(pass, options)} ${refusal}`, { help: `--passes=-${pass.name} leaves the outputs as the head gives them.` });
+}
+
+/** Goldens hold the outputs of PyTorch's models. Throws Problem('bad-option') where a pass gives others. */
+export function checkComparable(options: Pick<GraphOptions, 'passes' | 'target'>): void {
+  const pass = chosenPasses(options).find(({ ownOutputs = false }) => ownOutputs);
+  if (!pass) return;
+  throw new Problem('bad-option', `${wanted(pass, options)} changes the outputs: they cannot be compared with those of PyTorch, which goldens hold`, { help: `Verify with --passes=-${pass.name}, then compile without --verify.` });
+}
+
+const wanted = ({ name }: Pass, { target }: Pick<GraphOptions, 'target'>): string => (target?.rewrites[name] ? `the target ${target.name} wants the pass ${name}, which` : `the pass ${name}`);
 
 function checkPassName(name: string): void {
   const known = graphPasses.map((pass) => pass.name);

@@ -6,13 +6,14 @@ import type { ModuleOptions, NetworkOptions, Prepared } from './compile.js';
 import type { Graph } from './ir/graph.js';
 import { showLiteral } from './module.js';
 import { OPSETS } from './onnx/emit.js';
-import type { Recorded } from './record.js';
 
 export type Metadata = readonly (readonly [key: string, value: string])[];
 
 /** `date` is YYYY-MM-DD, so that the same compilation gives the same file all day; `version` is this compiler's. */
-export function metadataOf({ network, stride, imgsz }: Prepared, options: NetworkOptions, { graph }: Recorded, { date, version }: { readonly date: string; readonly version: string }): Metadata {
+export function metadataOf({ network, stride, imgsz }: Prepared, options: NetworkOptions, { inputs, outputs }: Graph, { date, version }: { readonly date: string; readonly version: string }): Metadata {
   const last = network.layers.at(-1)!;
+  // Readers decode as the head and end2end say: a file of rows says neither, but what its output is.
+  const rows = outputs.find(({ boxes }) => boxes === 'rows');
   const batch = options.batch ?? 1;
   const dynamic = (options.dynamic ?? 'none') !== 'none';
   const args = { batch, half: (options.half ?? 'none') !== 'none', dynamic, simplify: true, opset: options.opset ?? OPSETS.default, nms: false };
@@ -25,13 +26,13 @@ export function metadataOf({ network, stride, imgsz }: Prepared, options: Networ
     ['docs', 'https://docs.ultralytics.com'],
     ['stride', String(stride)],
     ['task', last.definition.head?.task ?? 'detect'],
-    ['head', last.module],
+    ...(rows ? [['output', rows.doc ?? rows.name] as const] : [['head', last.module] as const]),
     ['batch', String(batch)],
     ['imgsz', showLiteral(imgsz)],
     ['names', pythonDict(namesOf(network).map((name, i) => [i, name]))],
     ['args', pythonDict(Object.entries(args))],
-    ['channels', String(graph.inputs[0]!.shape[1])],
-    ['end2end', 'False'],
+    ['channels', String(inputs[0]!.shape[1])],
+    ...(rows ? [] : [['end2end', 'False'] as const]),
     ...(Array.isArray(last.bound.kpt_shape) ? [['kpt_shape', showLiteral(last.bound.kpt_shape)] as const] : []),
   ];
 }

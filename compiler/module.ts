@@ -4,7 +4,7 @@
  */
 import type { Builder } from './builder.js';
 import { Problem } from './errors.js';
-import type { FeatureMap, Value } from './ir/graph.js';
+import type { Boxes, FeatureMap, Value } from './ir/graph.js';
 import type { Literal } from './ir/network.js';
 
 /** Reads one positional argument. `channels` and `nominal` arguments are scaled by the width multiple. */
@@ -90,6 +90,8 @@ export interface HeadOutput {
   readonly doc: string;
   /** Dimension names for dynamic axes, by axis. */
   readonly axes: readonly string[];
+  /** Of an output that is boxes with classes and nothing else. */
+  readonly boxes?: Boxes;
 }
 
 export interface Module<A extends Args = Args, I extends Arity = Arity> extends ModuleSpec<A, I> {

@@ -76,7 +76,7 @@ export function recordNetwork(network: Network<BoundLayer>, size: ImageSize, opt
   const head = network.layers.at(-1)!.definition.head;
   const outputs = results.at(-1)!.map((value, i): Output => {
     const about = head?.outputs[i];
-    return { name: `output${i}`, value, ...(about ? { axes: about.axes, doc: about.doc } : {}) };
+    return { name: `output${i}`, value, ...(about ? { axes: about.axes, doc: about.doc } : {}), ...(about?.boxes ? { boxes: about.boxes } : {}) };
   });
   return { graph: { inputs: [images], outputs, nodes }, layers, ...totals(recording) };
 }

@@ -35,7 +35,7 @@ export function functionTwins(uses: readonly OpaqueUse[], opset: number): Uint8A
 }
 
 function twinOf({ domain, name, definition, attributes }: OpaqueUse, opset: number): FunctionWriter {
-  const graph = runPasses(recorded(definition, attributes), graphPasses, { opset, customOps: { form: 'function', domain, names: {} } });
+  const graph = runPasses(recorded(definition, attributes), graphPasses.filter(({ optional = false }) => !optional), { opset, customOps: { form: 'function', domain, names: {} } });
   const node = graph.nodes.find((candidate) => candidate.kind === 'function');
   if (!node?.body) throw new Problem('bad-model', `${name} has no body that could stand for it`);
   const writer = new FunctionWriter(opset);

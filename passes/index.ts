@@ -1,5 +1,6 @@
 /** The graph passes in the order in which they run, with the reason for each place. */
 import { collapseChains } from './graph/collapse-chains.js';
+import { detectionRows } from './graph/detection-rows.js';
 import { distributeConvs } from './graph/distribute-convs.js';
 import { dropDead } from './graph/drop-dead.js';
 import { expandOperators } from './graph/expand-operators.js';
@@ -27,6 +28,7 @@ export const graphPasses: readonly Pass[] = [
   upsampleLater,
   distributeConvs, // after upsample-later, which gains more from the same convolutions
   winograd, // after the passes that want convolutions
+  detectionRows, // before to-half, which keeps positions in float32, and before folding
   toHalf, // before expansions, whose constants then have the precision of what they stand for
   expandOperators, // before folding: expansions bring constants of their own
   foldConstants, // grids, anchors, shapes

@@ -30,6 +30,10 @@ export interface Pass {
   readonly required?: boolean;
   /** Runs only where the target or the user asks for it: not every runtime gains from it. */
   readonly optional?: boolean;
+  /** Its outputs are other numbers than PyTorch's, which goldens hold. */
+  readonly ownOutputs?: boolean;
+  /** Why the graph cannot be what those who ask for the pass expect: what `run` would leave as it is. */
+  refusal?(graph: Graph, context: PassContext): string | undefined;
   run(graph: Graph, context: PassContext): Graph;
 }
 

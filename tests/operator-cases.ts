@@ -164,6 +164,14 @@ for (const [op, f] of [['ReduceMean', plain.mean], ['ReduceMax', plain.largest],
     define(op, `axes ${axes.join(', ')}${keepdims ? ' kept' : ''}`, { inputs: map4, build: (g, [x]) => g.op(op, [x!], { axes, keepdims }), expect: ([x]) => [plain.reduce(x!, axes, keepdims, f)] });
   }
 }
+for (const [axis, keepdims, domain] of [[1, true, wide], [3, false, wide], [0, true, halves], [2, false, halves]] as const) {
+  define('ArgMax', `axis ${axis}${keepdims ? ' kept' : ''}${domain === halves ? ', of equals the first' : ''}`, {
+    inputs: map4,
+    domain,
+    build: (g, [x]) => g.op('ArgMax', [x!], { axis, keepdims }),
+    expect: ([x]) => [plain.reduce(x!, [axis], keepdims, (values) => values.indexOf(plain.largest(values)))],
+  });
+}
 define('MatMul', 'of batches', { inputs: ({ n, h, w }) => [{ shape: [n, 3, h, w] }, { shape: [n, 3, w, 4] }], build: (g, x) => g.op('MatMul', x, {}), expect: ([a, b]) => [plain.matmul(a!, b!)] });
 define('MatMul', 'of a batch and a matrix', { inputs: ({ n, h, w }) => [{ shape: [n, h, w] }, { shape: [w, h] }], build: (g, x) => g.op('MatMul', x, {}), expect: ([a, b]) => [plain.matmul(a!, b!)] });
 define('MatMul', 'of a broadcast batch', { inputs: ({ n, h }) => [{ shape: [1, h, 3] }, { shape: [n, 3, h] }], build: (g, x) => g.op('MatMul', x, {}), expect: ([a, b]) => [plain.matmul(a!, b!)] });

@@ -145,6 +145,7 @@ const wrong: readonly [string, readonly (readonly (number | symbol)[])[], (g: Re
   ['GlobalAveragePool', [[1, 3]], (g, x) => g.op('GlobalAveragePool', [x], {})],
   ['ReduceMean', [[1, 3]], (g, x) => g.op('ReduceMean', [x], { axes: [2], keepdims: true })],
   ['ReduceL2', [[1, 3]], (g, x) => g.op('ReduceL2', [x], { axes: [-1], keepdims: true })],
+  ['ArgMax', [[1, 3]], (g, x) => g.op('ArgMax', [x], { axis: 2, keepdims: true })],
   ['Softmax', [[1, 3]], (g, x) => g.op('Softmax', [x], { axis: -1 })],
   ['MatMul', [[2, 3], [4, 2]], (g, a, b) => g.op('MatMul', [a, b], {})],
   ['MatMul', [[3], [3, 2]], (g, a, b) => g.op('MatMul', [a, b], {})],

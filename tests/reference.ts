@@ -248,3 +248,16 @@ export function erf(x: number): number {
   }
   return (2 / Math.sqrt(Math.PI)) * total;
 }
+
+/** Boxes with cx, cy, w, h as rows of x1, y1, x2, y2, score, class, in float32. */
+export function detectionRows(boxes: Numbers, layout: 'scores' | 'objectness'): Numbers {
+  const { shape: [batch, anchors, values], data } = layout === 'scores' ? transpose(boxes, [0, 2, 1]) : boxes;
+  const first = layout === 'scores' ? 4 : 5;
+  const rows = Array.from({ length: batch! * anchors! }, (_, i) => {
+    const [cx, cy, w, h, object, ...rest] = Array.from(data.slice(i * values!, (i + 1) * values!)) as [number, number, number, number, number, ...number[]];
+    const classes = first === 4 ? [object, ...rest] : rest;
+    const best = largest(classes);
+    return [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2, first === 4 ? best : best * object, classes.indexOf(best)];
+  });
+  return { shape: [batch!, anchors!, 6], data: Float32Array.from(rows.flat()) };
+}

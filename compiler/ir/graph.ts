@@ -106,10 +106,18 @@ export interface FunctionNode {
 
 export type Node = OpNode | CallNode | FunctionNode;
 
+/**
+ * How an output holds boxes: `scores` [batch, 4 + nc, anchors], `objectness` [batch, anchors, 5 + nc], both with cx, cy,
+ * w, h first and class probabilities last; `rows` [batch, anchors, 6] with x1, y1, x2, y2, score and class.
+ */
+export type Boxes = 'scores' | 'objectness' | 'rows';
+
 export interface Output {
   readonly name: string;
   readonly value: Value;
   readonly axes?: readonly string[];
+  /** Absent where it holds no boxes, or more than those. */
+  readonly boxes?: Boxes;
   /** The layout, for the output's documentation string. */
   readonly doc?: string;
 }

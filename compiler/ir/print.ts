@@ -9,7 +9,7 @@
  *     output output0 = %1
  */
 import { isStatic, show, showShape } from './extent.js';
-import type { Graph, Node, Param, TensorType, Value } from './graph.js';
+import type { Graph, Node, Output, Param, TensorType, Value } from './graph.js';
 
 /** Constants with more elements are cut in the text, unless all are wanted. */
 const SHORT = 8;
@@ -23,7 +23,7 @@ export function print(graph: Graph, options: { readonly indent?: string; readonl
     if (value.kind === 'constant') return printConstant(value, options.whole ?? false);
     return names.get(value) ?? '%?';
   };
-  const lines = graph.inputs.map((input) => `${indent}input ${input.name}: ${input.dtype}${showShape(input.shape)}${printAxes(input, input.axes)}`);
+  const lines = graph.inputs.map((input) => `${indent}input ${input.name}: ${input.dtype}${showShape(input.shape)}${printAttributes(axesOf(input, input.axes))}`);
   for (const node of graph.nodes) {
     const outputs = node.outputs.map((value) => {
       const name = `%${next++}`;
@@ -33,14 +33,14 @@ export function print(graph: Graph, options: { readonly indent?: string; readonl
     lines.push(`${indent}${outputs.join(', ')} = ${nameOf(node)}(${node.inputs.map(operand).join(', ')})${printAttributes(node.attrs)}${node.scope === '' ? '' : ` @ ${node.scope}`}`);
     if (node.kind !== 'op' && node.body) lines.push(print(node.body, { ...options, indent: `${indent}  | ` }));
   }
-  for (const { name, value, axes } of graph.outputs) lines.push(`${indent}output ${name} = ${operand(value)}${printAxes(value, axes)}`);
+  for (const { name, value, axes, boxes } of graph.outputs) lines.push(`${indent}output ${name} = ${operand(value)}${printAttributes({ ...axesOf(value, axes), ...(boxes ? { boxes } : {}) })}`);
   return lines.join('\n');
 }
 
 /** What the file calls open sizes, where it is not what they are called here. */
-function printAxes({ shape }: TensorType, axes: readonly string[] | undefined): string {
-  if (!axes || isStatic(shape) || shape.every((extent, i) => typeof extent === 'number' || show(extent) === (axes[i] ?? show(extent)))) return '';
-  return printAttributes({ axes });
+function axesOf({ shape }: TensorType, axes: readonly string[] | undefined): Pick<Output, 'axes'> {
+  if (!axes || isStatic(shape) || shape.every((extent, i) => typeof extent === 'number' || show(extent) === (axes[i] ?? show(extent)))) return {};
+  return { axes };
 }
 
 /** A tensor that is not trained says so. */

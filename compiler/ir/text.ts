@@ -65,7 +65,7 @@ class GraphReader {
     const name = scan.match(/[^\s:]+/, 'a name');
     scan.expect(':');
     const type = readType(scan);
-    const input: Input = { kind: 'input', name, ...type, ...readAxes(scan) };
+    const input: Input = { kind: 'input', name, ...type, ...readLabels(scan) };
     this.inputs.push(input);
     this.define(name, input);
   }
@@ -74,7 +74,7 @@ class GraphReader {
     const name = scan.match(/[^\s=]+/, 'a name');
     scan.expect('=');
     const value = this.operand(scan);
-    this.outputs.push({ name, value, ...readAxes(scan) });
+    this.outputs.push({ name, value, ...readLabels(scan) });
   }
 
   /** `%0: float32[1, 8] = Op(a, b) {attributes} @ scope` */
@@ -159,9 +159,9 @@ function readType(scan: Scanner): TensorType {
   return { dtype, shape: readShape(scan) };
 }
 
-/** `{axes: ['batch', 'anchors']}` of inputs and outputs with open sizes. */
-function readAxes(scan: Scanner): { readonly axes?: readonly string[] } {
-  return scan.peek('{') ? (readAttributes(scan)) : {};
+/** `{axes: ['batch', 'anchors'], boxes: 'rows'}`: axes of inputs and outputs with open sizes, boxes of outputs. */
+function readLabels(scan: Scanner): Pick<Output, 'axes' | 'boxes'> {
+  return scan.peek('{') ? readAttributes(scan) : {};
 }
 
 /** `{0.5, 1}[2]`, `int64{3}[]`, `{8 × 400, 16 × 100}[500, 1]` */

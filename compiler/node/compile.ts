@@ -1,7 +1,7 @@
 /** `compile`: a yaml or one module → an ONNX file, or its bytes. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { customOpsOf, gflopsOf, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
+import { checkComparable, customOpsOf, gflopsOf, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
 import { Problem, formatProblem } from '../errors.js';
 import { show } from '../ir/extent.js';
 import type { ByteSink, ModelSink } from '../io.js';
@@ -102,6 +102,7 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
   const options: Resolved = forTarget({ ...rest, ...targetNamed(wanted), warn, ...(stages ? { onStage: (stage: string) => stages.end(stage) } : {}) });
   stopIfAborted(options.signal);
   await checkOperators(options);
+  if (options.verify && options.verify.length > 0) checkComparable(options);
   refuseInputs(options, inputFiles(options));
   const target = options.output === undefined ? new MemoryFile() : modelOutput(options.output);
   try {

@@ -6,7 +6,7 @@ import type { ByteSource } from '../io.js';
 import type { Loadable, Provider } from '../runner.js';
 import { forTarget, type Target } from '../target.js';
 import { verifyGoldens, type CaseResult, type VerifyReport } from '../verify.js';
-import { prepare, writeModule, writeNetwork, type GraphOptions } from '../compile.js';
+import { checkComparable, prepare, writeModule, writeNetwork, type GraphOptions } from '../compile.js';
 import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
 import { checkOperators } from './compile.js';
@@ -43,6 +43,7 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
     if (value !== undefined && !(Number.isFinite(value) && value >= 0)) throw new Problem('bad-option', `${name} must be a number from 0 on, got ${value}`);
   }
   await checkOperators(options);
+  if (model === undefined) checkComparable(options);
   const note = onceEach(options.onNote);
   const twins = new Set<string>();
   const opaque = options.customOps?.form === 'opaque';

@@ -13,7 +13,7 @@ export const AnchorDetect = defineModule({
   prints: 'as-written',
   head: {
     task: 'detect',
-    outputs: [{ name: 'output0', doc: '[batch, anchors, 5 + nc]: cx, cy, w, h in pixels of the input, objectness, class probabilities', axes: ['batch', 'anchors', 'values'] }],
+    outputs: [{ name: 'output0', doc: '[batch, anchors, 5 + nc]: cx, cy, w, h in pixels of the input, objectness, class probabilities', axes: ['batch', 'anchors', 'values'], boxes: 'objectness' }],
   },
   example: { inputs: [[1, 16, 16, 16], [1, 32, 8, 8], [1, 64, 4, 4]], args: [80, 3] },
   recover: () => ({ args: ['nc', 'anchors'] }),

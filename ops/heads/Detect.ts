@@ -10,7 +10,7 @@ export const Detect = defineModule({
   prints: 'as-written',
   head: {
     task: 'detect',
-    outputs: [{ name: 'output0', doc: '[batch, 4 + nc, anchors]: cx, cy, w, h in pixels of the input, then class probabilities', axes: ['batch', 'values', 'anchors'] }],
+    outputs: [{ name: 'output0', doc: '[batch, 4 + nc, anchors]: cx, cy, w, h in pixels of the input, then class probabilities', axes: ['batch', 'values', 'anchors'], boxes: 'scores' }],
   },
   example: { inputs: [[1, 16, 16, 16], [1, 32, 8, 8], [1, 64, 4, 4]], args: [80] },
   recover: () => ({ args: ['nc'] }),

@@ -64,6 +64,13 @@ export const reductions = {
   ReduceMean: reduction('approximate', 18, { macs: { when: 'leaf', count: ([x], [y]) => elements(x!) + elements(y!) } }),
   ReduceMax: reduction('exact', 18),
   ReduceSum: reduction('approximate', 13, { fold: ([x], { axes }, out) => sumOver(x!, axes, out) }),
+  /** Where the largest is; of equals the first, which opsets below 12 leave open. */
+  ArgMax: row<{ readonly axis: number; readonly keepdims: boolean }>({
+    since: 1,
+    exactness: 'exact',
+    infer: (inputs, { axis, keepdims }) => reduced(inputs, { axes: [axis], keepdims }).map(({ shape }) => ({ dtype: 'int64', shape })),
+    spell: ({ axis, keepdims }) => ({ attributes: { axis: { int: axis }, keepdims: { int: keepdims ? 1 : 0 } } }),
+  }),
   /** √Σx² */
   ReduceL2: reduction('approximate', 18),
   /** Batched matrix product over the last two axes. */
