@@ -42,6 +42,8 @@ const replacements: Plugin = {
   setup(plugin) {
     plugin.onLoad({ filter: /[/\\]dist[/\\]ops[/\\]index\.js$/ }, () => ({ contents: moduleList(), resolveDir: `${dist}ops` }));
     plugin.onLoad({ filter: /[/\\]dist[/\\]passes[/\\]targets[/\\]index\.js$/ }, () => ({ contents: targetList(), resolveDir: `${dist}passes` }));
+    // Two of its functions and the terminal's width load modules of Node that nothing else asks for.
+    plugin.onLoad({ filter: /[/\\]yargs[/\\]lib[/\\]platform-shims[/\\]esm\.mjs$/ }, ({ path }) => ({ contents: lighter(readFileSync(path, 'utf8')) }));
     // Measures terminal columns for help texts; creating its Intl.Segmenter alone costs 30 ms. Ours are one column each.
     plugin.onLoad({ filter: /[/\\]string-width[/\\]index\.js$/ }, ({ path }) =>
       readFileSync(path, 'utf8').includes('Intl.Segmenter') ? { contents: 'export default (text) => text.length;' } : undefined,
@@ -50,6 +52,17 @@ const replacements: Plugin = {
     plugin.onLoad({ filter: /[/\\]yargs[/\\]build[/\\]lib[/\\]usage\.js$/ }, ({ path }) => ({ contents: without('cachedHelpMessage = this.help();', readFileSync(path, 'utf8')) }));
   },
 };
+
+function lighter(shim: string): string {
+  const changes = [
+    ["import { notStrictEqual, strictEqual } from 'assert'", 'const fail = (text) => { throw new Error(text); }, strictEqual = (a, b, text) => a === b || fail(text), notStrictEqual = (a, b, text) => a !== b || fail(text)'],
+    ["typeof process.stdout.columns !== 'undefined' ? process.stdout.columns : null", 'null'],
+  ] as const;
+  return changes.reduce((text, [from, to]) => {
+    if (!text.includes(from)) throw new Error(`yargs has changed: its shim no longer has ${from}`);
+    return text.replace(from, to);
+  }, shim);
+}
 
 /** yargs asks for the working folder as soon as it is loaded. */
 const needsFolder = `try { process.cwd(); } catch {

@@ -4,9 +4,9 @@ import { Problem, formatProblem } from '../compiler/errors.js';
 import { compileCommand } from './compile.js';
 import type { Command } from './command.js';
 import { doctorCommand } from './doctor.js';
-import type { Io } from './io.js';
 import { modulesCommand } from './modules.js';
 import { showCommand } from './show.js';
+import { io } from './streams.js';
 import { summaryCommand } from './summary.js';
 import { targetsCommand } from './targets.js';
 import { verifyCommand } from './verify.js';
@@ -14,12 +14,6 @@ import { weightsCommand } from './weights.js';
 
 /** Commands of different options; each is only run with what yargs made of its own. */
 const commands = [compileCommand, verifyCommand, summaryCommand, weightsCommand, modulesCommand, targetsCommand, showCommand, doctorCommand] as unknown as readonly Command<unknown>[];
-
-const io: Io = {
-  out: (text) => void process.stdout.write(`${text}\n`),
-  err: (text) => void process.stderr.write(`${text}\n`),
-  isTty: process.stderr.isTTY,
-};
 
 /** A mistake in the command line itself. */
 class UsageError extends Error {}
@@ -45,7 +39,7 @@ function parser(words: readonly string[], done: (code: number) => void): Argv {
     .alias('help', 'h')
     .version(false)
     .option('version', { alias: 'v', type: 'boolean', describe: 'Show the version' })
-    .wrap(Math.min(110, process.stdout.columns || 110))
+    .wrap(columns(words))
     .fail((message: string | null, error: Error | undefined) => {
       throw error ?? new UsageError(inWords(message ?? 'wrong usage', words));
     });
@@ -67,6 +61,9 @@ function parser(words: readonly string[], done: (code: number) => void): Argv {
   }
   return argv;
 }
+
+/** As wide as the terminal, up to a line that is easy to read; only help texts are wrapped. */
+const columns = (words: readonly string[]): number => (words.length === 0 || words.some((word) => word === '--help' || word === '-h') ? Math.min(110, process.stdout.columns || 110) : 110);
 
 /** What yargs says of a missing argument names neither it nor the command. */
 function inWords(message: string, words: readonly string[]): string {
@@ -122,14 +119,6 @@ function explain(error: unknown): number {
   io.err(`error[internal]: ${detail ?? 'unknown'}\n  help: This is a fault of yolonnx. Please report it with the yaml and the command (YOLONNX_DEBUG=1 shows where).`);
   return 70;
 }
-
-// A reader that goes away (`| head`) is no fault; a result that cannot be written is told on stderr.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') io.err(formatProblem(new Problem('unwritable', `cannot write to stdout: the system reports ${error.code ?? error.message}`)));
-  process.exit(error.code === 'EPIPE' ? 0 : 2);
-});
-// What is said may get lost; the exit code still tells.
-process.stderr.on('error', () => undefined);
 
 main(process.argv.slice(2)).then(
   (code) => {

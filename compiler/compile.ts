@@ -260,10 +260,12 @@ function lowered(graph: Graph, options: GraphOptions): Graph {
   const context = { opset, customOps: customOpsOf(options), half: options.half ?? 'none', lacks: options.target?.lacks ?? [] };
   const passes = chosenPasses(options);
   for (const pass of passes) refuse(pass, pass.refusal?.(graph, context), options);
-  return runPasses(graph, passes, context, (report) => {
-    options.onStage?.(report.pass.name);
-    options.onPass?.(report);
-  });
+  const { onStage, onPass } = options;
+  const report = (about: PassReport): void => {
+    onStage?.(about.pass.name);
+    onPass?.(about);
+  };
+  return runPasses(graph, passes, context, onStage || onPass ? report : undefined);
 }
 
 /** The form, domain and names of custom operators. Throws Problem('bad-option'). */

@@ -1,5 +1,5 @@
 /** `compile`: a yaml or one module → an ONNX file, or its bytes. */
-import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { checkComparable, customOpsOf, gflopsOf, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
 import { Problem, formatProblem } from '../errors.js';
@@ -90,7 +90,7 @@ type Resolved = Omit<CompileOptions, 'target'> & Pick<NetworkOptions, 'target' |
 
 /** Throws Problem for everything that is the input's, the options' or the environment's fault. */
 export async function compile(given: CompileOptions): Promise<CompileResult> {
-  const started = performance.now();
+  const started = process.hrtime();
   const checked = checkOptions(given);
   const warnings: string[] = [];
   const warn = (warning: Problem): void => {
@@ -106,7 +106,7 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
   refuseInputs(options, inputFiles(options));
   const target = options.output === undefined ? new MemoryFile() : modelOutput(options.output);
   try {
-    const hashes = options.hash === false ? undefined : { model: createHash('sha256'), data: createHash('sha256') };
+    const hashes = options.hash === false ? undefined : { model: sha256(), data: sha256() };
     const made = await write(options, warn, hashes ? hashing(target, hashes) : target);
     target.flush();
     const verification = options.verify && options.verify.length > 0 ? await verified(target, options.verify, options, warn) : undefined;
@@ -197,6 +197,11 @@ async function write(given: Resolved, warn: (warning: Problem) => void, sink: Mo
   }
 }
 
+function secondsSince(started: readonly [number, number]): number {
+  const [seconds, nanoseconds] = process.hrtime([...started]);
+  return seconds + Math.round(nanoseconds / 1e6) / 1000;
+}
+
 const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
 
 interface Outcome {
@@ -204,7 +209,7 @@ interface Outcome {
   readonly gflops: () => number | null;
   readonly checkpoint: OpenedWeights['checkpoint'] | undefined;
   readonly warnings: readonly string[];
-  readonly started: number;
+  readonly started: readonly [number, number];
   readonly hashes: { readonly model: string; readonly data: string } | undefined;
   readonly verification: VerifyReport | undefined;
   readonly profile?: readonly Stage[];
@@ -229,7 +234,7 @@ function result({ profile, written, gflops, checkpoint, warnings, started, hashe
     get gflops() {
       return gflops();
     },
-    seconds: Math.round(performance.now() - started) / 1000,
+    seconds: secondsSince(started),
     warnings,
     ...(checkpoint ? { weights: { file: checkpoint.name, holds: checkpoint.holds, unused: written.unused } } : {}),
     ...(verification ? { verification } : {}),
@@ -244,7 +249,8 @@ async function verified(target: AtomicFile | MemoryFile, goldens: readonly strin
   return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', customOps: options.customOps ?? {}, onNote: (note) => warn(new Problem('missing-provider', note)) });
 }
 
-type Hash = ReturnType<typeof createHash>;
+/** Loaded when asked for: it takes Node some milliseconds. */
+const sha256 = (): Hash => process.getBuiltinModule('node:crypto').createHash('sha256');
 
 const hashed = (sink: ByteSink, hash: Hash): ByteSink => ({
   write(bytes) {

@@ -1,5 +1,4 @@
 /** Files as the compiler sees them: ranges to read from, a sink that becomes the target whole or not at all. */
-import { randomBytes } from 'node:crypto';
 import { accessSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, readSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Problem } from '../errors.js';
@@ -72,7 +71,7 @@ export interface AtomicFile extends ByteSink {
 const BUFFER = 1 << 18;
 
 /** A name beside `target` that nothing has. */
-export const temporaryBeside = (target: string): string => join(dirname(target), `.yolonnx-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+export const temporaryBeside = (target: string): string => join(dirname(target), `.yolonnx-${process.pid}-${Math.random().toString(36).slice(2, 12)}.tmp`);
 
 /**
  * A file that takes its name when it is whole: bytes go to a new file beside the target, or to one of the target's name

@@ -60,10 +60,10 @@ export function scaled(param: Param, factors: () => ArrayLike<number>, { run, pe
   const read: Read = (into, at) => {
     param.read(into, at);
     const all = factors();
-    for (let i = 0; i < into.length; ) {
-      const line = Math.floor((at + i) / run);
+    let line = Math.floor(at / run);
+    for (let i = 0; i < into.length; line++) {
       const end = Math.min(into.length, (line + 1) * run - at);
-      multiply(into, i, end, all[(line % period) + period * Math.floor((at + i) / block)]!);
+      multiply(into, i, end, all[(line % period) + period * Math.floor((line * run) / block)]!);
       i = end;
     }
   };
