@@ -27,5 +27,6 @@ export default eslint.config(
   forbid(['ops/*/*.ts'], [node, { group: ['**/passes/**', '**/cli/**', '**/compiler/compile.js', '**/compiler/record.js', '**/compiler/onnx/**', '**/compiler/yaml/**', '**/compiler/weights/**'], message: 'A module knows module.ts, the builder and the IR.' }]),
   forbid(['passes/**/*.ts'], [node, { group: ['**/cli/**', '**/ops/**', '**/compiler/compile.js', '**/compiler/record.js'], message: 'A pass knows the IR, the operators and errors.' }], ['passes/targets/index.ts']),
   forbid(['cli/**/*.ts'], [{ group: ['yargs'], allowTypeImports: true, message: 'Only main.ts knows yargs.' }], ['cli/main.ts']),
+  { files: ['cli/*.cts'], rules: { '@typescript-eslint/no-require-imports': ['error', { allowAsImport: true }] } },
   { files: ['tests/**/*.ts'], rules: { '@typescript-eslint/no-unsafe-assignment': 'off' } },
 );

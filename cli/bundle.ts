@@ -1,11 +1,11 @@
 /**
  * The last step of the build: the command line becomes one file, because reading a hundred small ones doubles the
- * start-up, with a code cache for this version of Node beside it; dist/cli/main.js then is cli/start.ts. The modules of
+ * start-up, with a code cache for this version of Node beside it; dist/cli/main.js then is cli/start.cts. The modules of
  * ops are bundled by a generated list, which stands in the place of ops/index.ts.
  */
 import { build, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -88,8 +88,11 @@ await build({
   legalComments: 'none',
   logLevel: 'warning',
 });
-renameSync(`${dist}cli/start.js`, `${dist}cli/main.js`);
+// What is bundled is not needed again.
+for (const file of readdirSync(`${dist}cli`)) if (!['start.cjs', 'yolonnx.cjs'].includes(file)) rmSync(`${dist}cli/${file}`);
+renameSync(`${dist}cli/start.cjs`, `${dist}cli/main.js`);
 chmodSync(`${dist}cli/main.js`, 0o755);
+writeFileSync(`${dist}cli/package.json`, '{"type":"commonjs"}\n');
 
 // Whatever this Node compiles for a small compilation need not be compiled again.
 const folder = mkdtempSync(join(tmpdir(), 'yolonnx-build-'));

@@ -2,10 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { doctorCommand } from '../cli/doctor.js';
 import { probeProvider } from '../compiler/node/providers.js';
 import { nodeRunner } from '../compiler/node/runner.js';
 import type { Provider, Tensor } from '../compiler/runner.js';
+import { runIn } from './command-line.js';
 import { onnxModel, problemOfAsync } from './made-files.js';
 
 const x: Tensor = { shape: [1, 2, 2, 2], data: Float32Array.of(-1, 1, 2, 3, 4, 5, 6, 7) };
@@ -97,14 +97,12 @@ describe('providers', () => {
     if (!usable) expect(notes).toEqual([expect.stringMatching(/^running on the CPU: CUDA is not usable here \(.+\)/)]);
   });
 
-  test('doctor', async () => {
-    const lines: string[] = [];
-    const io = { out: (text: string) => void lines.push(text), err: () => undefined, isTty: false };
-    expect(await doctorCommand.run({ json: true }, io)).toBe(0);
-    const report = JSON.parse(lines[0]!) as { providers: { provider: string; usable: boolean; reason?: string }[] };
+  test('doctor', () => {
+    const { code, out } = runIn('.', ['doctor', '--json']);
+    expect(code).toBe(0);
+    const report = JSON.parse(out) as { providers: { provider: string; usable: boolean; reason?: string }[] };
     expect(report.providers.map(({ provider }) => provider)).toEqual(['cpu', 'cuda', 'webgpu']);
     for (const { usable, reason } of report.providers) expect(usable || Boolean(reason)).toBe(true);
-    await doctorCommand.run({ json: false }, io);
-    expect(lines[1]).toMatch(/^Node .+\n {2}cpu {5}usable\n/);
+    expect(runIn('.', ['doctor']).out).toMatch(/^Node .+\n {2}cpu {5}usable\n/);
   });
 });

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { internal } from '../errors.js';
 
-/** The version of this package: the next package.json upwards, wherever this code was bundled to. */
+/** The version of this package: of the next package.json upwards that has one, wherever this code was bundled to. */
 export function version(): string {
   for (let folder = new URL('.', import.meta.url); folder.pathname !== '/'; folder = new URL('..', folder)) {
     const manifest = new URL('package.json', folder);
-    if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string }).version;
+    const { version: found } = existsSync(manifest) ? (JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version?: string }) : {};
+    if (found !== undefined) return found;
   }
   throw internal('package.json is missing');
 }
