@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { inTurn, measure, medianOf, node, tableOf, type Command, type Cost } from './measure.js';
 import { recorded, type LivePeers } from './peers.js';
-import { writeCheckpoint } from './seeded-files.js';
+import { writeWeights } from './seeded-files.js';
 
 const MODELS = ['yolov5n', 'yolov5s', 'yolov8n', 'yolov8x'];
 
@@ -24,7 +24,7 @@ const floor = (target: string, bytes: number): Command =>
   fs.closeSync(file);`,
   );
 
-export async function compileCost(folder: string, rounds: number, live: LivePeers | undefined): Promise<string> {
+export function compileCost(folder: string, rounds: number, live: LivePeers | undefined): string {
   const target = join(folder, 'model.onnx');
   const rows: (string | number)[][] = [];
   for (const model of MODELS) {
@@ -34,7 +34,7 @@ export async function compileCost(folder: string, rounds: number, live: LivePeer
     const commands: Record<string, Command> = { floor: floor(target, size), yolonnx: compiling(yaml, target) };
     if (model === 'yolov8x') {
       const checkpoint = join(folder, `${model}.pt`);
-      await writeCheckpoint(yaml, checkpoint);
+      writeWeights('pt', yaml, checkpoint);
       commands['yolonnx, from a checkpoint'] = compiling(yaml, target, '--weights', checkpoint);
     }
     const costs = inTurn(commands, target, rounds);
@@ -42,7 +42,7 @@ export async function compileCost(folder: string, rounds: number, live: LivePeer
     for (const [name, own] of Object.entries(costs)) rows.push(rowOf(name === 'floor' ? `${model}, ${(size / 1e6).toFixed(1)} MB` : '', name, own, floors));
     if (live) rows.push(rowOf('', 'export + onnxslim', inTurn({ peer: live.exporting(model, folder) }, join(folder, 'peer.onnx'), Math.min(rounds, 3)).peer!, floors));
     else {
-      const peer = recorded().process[model];
+      const peer = recorded().process?.[model];
       if (peer) rows.push(rowOf('', 'export + onnxslim (recorded)', [peer], floors));
     }
   }

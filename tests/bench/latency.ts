@@ -7,7 +7,7 @@ import { compile, type CompileOptions } from '../../compiler/index.js';
 import { loadOnnxruntime } from '../../compiler/node/onnxruntime.js';
 import { machine, median, tableOf } from './measure.js';
 import type { LivePeers } from './peers.js';
-import { writeSafetensors } from './seeded-files.js';
+import { writeWeights } from './seeded-files.js';
 
 /** What a simplifier does, and no rewrite: stands for the others where they are not there. */
 const SIMPLIFIED = ['fold-batch-norm', 'fold-constants', 'collapse-chains', 'share-nodes', 'drop-dead'];
@@ -49,7 +49,7 @@ export async function latency(folder: string, rounds: number, threads: number, l
   const ratios: Ratio[] = [];
   for (const [model, variants] of subjects) {
     const weights = join(folder, `${model}.safetensors`);
-    await writeSafetensors(`fixtures/models/${model}.yaml`, weights);
+    writeWeights('safetensors', `fixtures/models/${model}.yaml`, weights);
     const compiled = async (name: string, variant: Variant): Promise<string> => {
       const output = join(folder, `${model}.${name}.onnx`);
       await compile({ model: `fixtures/models/${model}.yaml`, weights, output, hash: false, ...variant });

@@ -16,7 +16,7 @@ export interface RecordedPeers {
   readonly machine: string;
   readonly models: Readonly<Record<string, { readonly forms: Readonly<Record<string, Form>> }>>;
   /** Whole processes: export and simplification. */
-  readonly process: Readonly<Record<string, { readonly wall: number; readonly cpu: number; readonly peak: number }>>;
+  readonly process?: Readonly<Record<string, { readonly wall: number; readonly cpu: number; readonly peak: number }>>;
 }
 
 export const RECORD = resolve('fixtures/reports/peers.json');
