@@ -160,3 +160,43 @@ describe('a pass that breaks the graph is blamed by name', () => {
     expect(after).toBe(last);
   });
 });
+
+describe('winograd', () => {
+  const pass = graphPasses.filter(({ name, required }) => name === 'winograd' || required);
+  const window = { kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1], group: 1 };
+
+  test.each<[string, Graph['inputs'][number]['shape'], number, boolean]>([
+    ['without bias, of a wide map', [1, 80, 20, 28], 80, false],
+    ['with bias, of fewer channels than it reads, of a tall map', [3, 96, 28, 20], 80, true],
+    ['of an open batch', [input('batch'), 81, 20, 20], 83, true],
+  ])('%s', async (_, shape, out, bias) => {
+    const graph = recordGraph([{ shape }], (g, x) => {
+      const w = g.param('conv.weight', [out, shape[1] as number, 3, 3]);
+      return g.op('Conv', bias ? [x, w, g.param('conv.bias', [out])] : [x, w], window);
+    });
+    const after = lower(graph, 17, pass);
+    expect(after.nodes.filter(({ kind }) => kind === 'op').length).toBe(bias ? 13 : 12);
+    const inputs = inputsFor(graph, sizes);
+    const [[want], [got]] = [await runModel(await bytesOf(graph), inputs), await runModel(await bytesOf(after), inputs)];
+    expect(difference(want!, got!)).toBeLessThanOrEqual(rounding.winograd!);
+  });
+
+  test('two convolutions share its matrices', async () => {
+    const graph = recordGraph([{ shape: [1, 80, 20, 20] }], (g, x) => {
+      const once = g.op('Conv', [x, g.param('a.weight', [80, 80, 3, 3])], window);
+      return g.op('Conv', [once[0]!, g.param('b.weight', [80, 80, 3, 3])], window);
+    });
+    const after = lower(graph, 17, pass);
+    expect(new Set(after.nodes.flatMap(({ inputs }) => inputs.filter(({ kind }) => kind === 'constant'))).size).toBe(3);
+    const [before, bytes] = [await bytesOf(graph), await bytesOf(after)];
+    expect(bytes.length - before.length).toBeLessThan(16_000);
+  });
+});
+
+test('share-tensors: equal constants become one value', () => {
+  const many = Array.from({ length: 40 }, (_, i) => i / 4);
+  const graph = recordGraph([{ shape: [40] }], (g, x) => [g.mul(g.add(x, g.constant(many, [40])), g.constant([...many], [40]))]);
+  const [add, mul] = runPasses(graph, graphPasses.filter(({ name }) => name === 'share-tensors'), { opset: 17, customOps: INLINE }).nodes;
+  expect(graph.nodes[1]!.inputs[1]).not.toBe(graph.nodes[0]!.inputs[1]);
+  expect(mul!.inputs[1]).toBe(add!.inputs[1]);
+});
