@@ -29,7 +29,9 @@ function axesOf(shape: readonly number[], strides: readonly number[]): { readonl
 
 /** Elements of `from`, from `at` on in steps of `step`, to `length` places of `into` from `start` on. */
 function copy(into: Numbers, start: number, from: ArrayLike<number>, at: number, length: number, step: number): void {
-  if (step === 0) into.fill(from[at]!, start, start + length);
+  // Calls into the engine cost more than some elements.
+  if (length < 32) for (let i = 0; i < length; i++) into[start + i] = from[at + i * step]!;
+  else if (step === 0) into.fill(from[at]!, start, start + length);
   else if (step === 1 && into instanceof Float32Array && from instanceof Float32Array) into.set(from.subarray(at, at + length), start);
   else for (let i = 0; i < length; i++) into[start + i] = from[at + i * step]!;
 }
@@ -154,13 +156,19 @@ export function takeAlong(x: Constant, indices: Constant, axis: number, out: Sta
 
 export function broadcastBinary(a: Constant, b: Constant, out: Static, f: (a: number, b: number) => number): Numbers | undefined {
   if (out.dtype === 'float16') return undefined;
-  const [left, right] = [expandTo(a, { ...out, dtype: a.dtype }), expandTo(b, { ...out, dtype: b.dtype })];
-  const integers = out.dtype === 'int64';
-  for (let i = 0; i < left.length; i++) {
-    // ONNX divides integers as C does.
-    const value = integers ? Math.trunc(f(left[i]!, right[i]!)) : f(left[i]!, right[i]!);
-    if (integers && !Number.isSafeInteger(value)) return undefined;
-    left[i] = value;
+  const result = expandTo(a, { ...out, dtype: a.dtype });
+  const right = b.data.length === 1 ? b.data : expandTo(b, { ...out, dtype: b.dtype });
+  // One number stands for all.
+  const step = b.data.length === 1 ? 0 : 1;
+  if (out.dtype !== 'int64') {
+    for (let i = 0; i < result.length; i++) result[i] = f(result[i]!, right[i * step]!);
+    return result;
   }
-  return left;
+  for (let i = 0; i < result.length; i++) {
+    // ONNX divides integers as C does.
+    const value = Math.trunc(f(result[i]!, right[i * step]!));
+    if (!Number.isSafeInteger(value)) return undefined;
+    result[i] = value;
+  }
+  return result;
 }

@@ -1,5 +1,4 @@
 import type { Constant, Node, Value } from '../../compiler/ir/graph.js';
-import { halfTable, toHalf } from '../../compiler/weights/float16.js';
 import type { Pass } from '../pass.js';
 import { opNode } from '../rewrite.js';
 
@@ -33,6 +32,12 @@ const LEAST = 24_576;
 
 function narrowable({ dtype, data }: Constant): boolean {
   if (dtype !== 'float32' || data.length < LEAST) return false;
-  const table = halfTable();
-  return Array.prototype.every.call(data, (value: number) => Object.is(table[toHalf(value)]!, value));
+  return new Int32Array(new Float32Array(data).buffer).every(isHalf);
+}
+
+/** Whether a float32, by its bits, is 0 or a multiple of float16's unit at its size: 10 bits of fraction, and 2^-24 at the least. */
+function isHalf(bits: number): boolean {
+  const exponent = (bits >>> 23) & 255;
+  const spare = exponent >= 113 ? 13 : 126 - exponent;
+  return (bits & 0x7fffffff) === 0 || (exponent >= 103 && exponent <= 142 && (bits & ((1 << spare) - 1)) === 0);
 }
