@@ -46,8 +46,8 @@ function cellsOf(g: Builder, x: FeatureMap, { index, count, h, w }: Level, value
 
 type OfLevel = (g: Builder, level: Level, anchors: Value) => Value;
 
-/** 2·stride: [1, count·h·w, 1]. */
-const step: OfLevel = (g, { count, h, w, stride }) => g.expand(g.constant([2 * stride], [1, 1, 1]), [1, product([count, h, w]), 1]);
+/** 2·stride for x and y: [1, count·h·w, 2]. Runtimes multiply equal shapes several times as fast as such that broadcast. */
+const step: OfLevel = (g, { count, h, w, stride }) => g.expand(g.constant([2 * stride], [1, 1, 1]), [1, product([count, h, w]), 2]);
 
 /** (cell − 0.5)·stride as x, y: [1, count·h·w, 2]. */
 function corner(g: Builder, { count, h, w, stride }: Level): Value {
