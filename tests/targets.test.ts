@@ -8,6 +8,7 @@ import { findTarget } from '../compiler/node/targets.js';
 import { graphText } from '../compiler/node/show.js';
 import { OPSETS } from '../compiler/onnx/emit.js';
 import { graphPasses } from '../passes/index.js';
+import { runIn } from './command-line.js';
 import { problemOf, problemOfAsync } from './made-files.js';
 
 const NAMES = ['deepstream', 'opencv', 'openvino', 'ort', 'tensorrt', 'triton', 'web'];
@@ -122,6 +123,35 @@ describe('a target of one’s own', () => {
   test('a name that there is not', () => {
     expect(() => findTarget('tensort')).toThrow('there is no target tensort');
     expect(problemOf(() => findTarget('./none.json')).code).toBe('unreadable');
+  });
+});
+
+describe('on the command line', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'yolonnx-targets-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('`targets` lists them, and tells of one', () => {
+    expect(runIn('.', ['targets']).out.match(/│ (\w+) +│ \S/g)!.length).toBeGreaterThanOrEqual(NAMES.length);
+    expect(runIn('.', ['targets', 'opencv']).out).toMatch(/^opencv: OpenCV[^]*\n {2}opset {7}12, accepts 11 to 12\n[^]*\nNotes\n[^]*\nSources\n/);
+    expect(JSON.parse(runIn('.', ['targets', 'opencv', '--json']).out)).toEqual(findTarget('opencv'));
+    const { code, err } = runIn('.', ['targets', 'openvno']);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^error\[bad-target\]: there is no target openvno\n {2}help: Did you mean openvino\?/);
+  });
+
+  test('`--target` and `--passes` make the file, and show the graph', () => {
+    const { code, out } = runIn('.', ['compile', model, '--imgsz', '64', '--target', 'tensorrt', '--passes=-softmax-last', '--json', '-o', join(folder, 'rt.onnx')]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ opset: 17, inputs: [{ shape: ['batch', 3, 64, 64] }] });
+    expect(runIn('.', ['show', model, '--imgsz', '64', '--target', 'ort', '--passes', '+winograd']).out).toContain('output output0');
+  });
+
+  test('`--profile` tells time and memory by stage', () => {
+    const args = ['compile', model, '--imgsz', '64', '--profile', '-o', join(folder, 'profile.onnx')];
+    expect(runIn('.', args).err).toMatch(/│ stage +│ +ms │ resident MiB │ peak MiB │[^]*│ start [^]*│ record [^]*│ fold-batch-norm [^]*│ write [^]*│ total /);
+    const { profile } = JSON.parse(runIn('.', [...args, '--json']).out) as { profile: { stage: string; milliseconds: number; peak: number }[] };
+    expect(profile.map(({ stage }) => stage)).toEqual(['start', 'yaml', 'strides', 'record', ...graphPasses.filter(({ optional = false }) => !optional).map(({ name }) => name), 'encode', 'write', 'commit']);
+    for (const { milliseconds, peak } of profile) expect(milliseconds >= 0 && peak > 1).toBe(true);
   });
 });
 
