@@ -12,7 +12,8 @@ const x: Tensor = { shape: [1, 2, 2, 2], data: Float32Array.of(-1, 1, 2, 3, 4, 5
 
 describe('onnxruntime', () => {
   test('runs bytes and files, tells shapes and which provider ran, and leaves nothing behind', async () => {
-    const leftovers = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('yolonnx-profile-'));
+    // Other tests have their own.
+    const leftovers = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith(`yolonnx-profile-${process.pid}-`));
     const before = leftovers();
     const folder = mkdtempSync(join(tmpdir(), 'yolonnx-test-'));
     const file = join(folder, 'model.onnx');

@@ -14,7 +14,7 @@ export interface ProfileFolder {
 }
 
 export function profileFolder(): ProfileFolder {
-  const folder = mkdtempSync(join(tmpdir(), 'yolonnx-profile-'));
+  const folder = mkdtempSync(join(tmpdir(), `yolonnx-profile-${process.pid}-`));
   removeAtExit(folder);
   return {
     prefix: join(folder, 'run'),
