@@ -54,6 +54,7 @@ export function runPasses(graph: Graph, passes: readonly Pass[], context: PassCo
     try {
       // What a pass leaves as it is was checked before.
       if (after !== current || pass === passes[0]) check(after, typed);
+      if (after !== current && !pass.ownOutputs && context.half !== 'io') checkOutputs(current, after);
     } catch (error) {
       throw internal(`pass ${pass.name} broke the graph: ${error instanceof Problem ? error.message : String(error)}`);
     }
@@ -61,6 +62,14 @@ export function runPasses(graph: Graph, passes: readonly Pass[], context: PassCo
     current = after;
   }
   return current;
+}
+
+/** A pass changes how outputs are computed, not what they are. */
+function checkOutputs(before: Graph, after: Graph): void {
+  after.outputs.forEach(({ name, value }, i) => {
+    const { dtype, shape } = before.outputs[i]!.value;
+    if (value.dtype !== dtype || value.shape.length !== shape.length || value.shape.some((extent, axis) => extent !== shape[axis])) throw internal(`output ${name} has another type than before`);
+  });
 }
 
 function apply(graph: Graph, pass: Pass, context: PassContext): Graph {

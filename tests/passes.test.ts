@@ -6,14 +6,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync, readdirSync } from 'node:fs';
 import { input, type Extent } from '../compiler/ir/extent.js';
-import type { Graph, Result } from '../compiler/ir/graph.js';
+import { paramsOf, type Graph, type Param, type Result } from '../compiler/ir/graph.js';
 import { check } from '../compiler/ir/check.js';
 import { print } from '../compiler/ir/print.js';
 import { readGraph } from '../compiler/ir/text.js';
 import { OPSETS } from '../compiler/onnx/emit.js';
 import { graphPasses } from '../passes/index.js';
 import { runPasses, type CustomOps, type Pass, type PassContext } from '../passes/pass.js';
-import { bytesOf, difference, inputsFor, INLINE, lower, recordGraph, runModel, type Numbers } from './graphs.js';
+import { bytesOf, difference, inputsFor, INLINE, lower, recordGraph, runModel, sizeOf, type Numbers } from './graphs.js';
 import { problemOf } from './made-files.js';
 import { detectionRows } from './reference.js';
 
@@ -76,6 +76,25 @@ async function run(graph: Graph, opset: number, inputs: readonly Numbers[]): Pro
 const asIn = ({ outputs }: Graph, after: Graph, results: readonly Numbers[]): readonly Numbers[] =>
   results.map((output, i) => (outputs[i]!.boxes === after.outputs[i]!.boxes ? output : detectionRows(output, outputs[i]!.boxes as 'scores' | 'objectness')));
 
+/** However a tensor is read, its numbers are the same: a look at the beginning, in order, the end first, all at once. */
+function expectPieces(param: Param): void {
+  const size = sizeOf(param.shape as readonly number[]);
+  const piece = (at: number, count: number): Float32Array => {
+    const into = new Float32Array(Math.min(count, size - at));
+    param.read(into, at);
+    return into;
+  };
+  const step = Math.ceil(size / 5) + 1;
+  const starts = Array.from({ length: Math.ceil(size / step) }, (_, i) => i * step);
+  const look = piece(0, 16);
+  const inOrder = starts.map((at) => piece(at, step));
+  const backwards = starts.toReversed().map((at) => piece(at, step));
+  const whole = piece(0, size);
+  expect(look).toEqual(whole.subarray(0, 16));
+  expect(inOrder).toEqual(starts.map((at) => whole.slice(at, at + step)));
+  expect(backwards).toEqual(inOrder.toReversed());
+}
+
 describe.each(graphPasses.map((pass) => [pass.name, pass] as const))('%s', (name, pass) => {
   const files = readdirSync(`${root}/${name}`).sort();
 
@@ -93,6 +112,8 @@ describe.each(graphPasses.map((pass) => [pass.name, pass] as const))('%s', (name
     const result = runPasses(graph, [pass], context);
     expect(text(result).split('\n')).toEqual(after.split('\n'));
     expect(text(runPasses(result, [pass], context))).toBe(after);
+
+    for (const param of paramsOf(result)) expectPieces(param);
 
     if (result.nodes.some((node) => node.kind === 'function' && !node.body)) return; // opaque: no runtime here has its kernel
     // What the opset lacks is there in the latest.

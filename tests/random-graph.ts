@@ -219,7 +219,7 @@ const kinds: Readonly<Record<string, (pool: Pool, choice: Choice) => Value>> = {
   /** Channels in another order, or some of them twice, convolved. */
   shuffled: (pool, { a, b, c }) => {
     const x = pool.map(a);
-    const order = [...Array(x.shape[1]).keys()].map((i) => (b % 2 === 0 ? (i + (b >> 1)) % x.shape[1] : x.shape[1] - 1 - i));
+    const order = [...Array(x.shape[1]).keys()].map((i) => (b % 4 === 3 ? x.shape[1] - 1 - i : (i + 1 + (b >> 4)) % x.shape[1]));
     if (b % 8 === 7) order[0] = order.at(-1)!;
     const gathered = pool.one('Gather', [x, pool.indices(order)], { axis: 1 });
     return conv(pool, gathered as ReturnType<Pool['map']>, { a, b: c, c: b });

@@ -13,7 +13,7 @@ import { runPasses, type Pass, type PassContext } from '../passes/pass.js';
 import { bytesOf, difference, inputsFor, INLINE, runModel, type Numbers } from './graphs.js';
 import { build, otherSizes, randomGraph, type RandomGraph, type Sizes } from './random-graph.js';
 
-const options = { numRuns: Number(process.env.FUZZ_RUNS ?? 100), seed: Number(process.env.FUZZ_SEED ?? 20_261_122), endOnFailure: process.env.FUZZ_SHRINK === undefined };
+const options = { numRuns: Number(process.env.FUZZ_RUNS ?? 150), seed: Number(process.env.FUZZ_SEED ?? 20_261_122), endOnFailure: process.env.FUZZ_SHRINK === undefined };
 
 /** Relative to the largest number of an output, or to 1: sums in another order, in some layers one after the other. */
 const ROUNDING = 5e-5;

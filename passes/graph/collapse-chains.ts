@@ -1,5 +1,5 @@
 import { isStatic, product, type Shape } from '../../compiler/ir/extent.js';
-import type { OpNode, Value } from '../../compiler/ir/graph.js';
+import type { Graph, OpNode, Value } from '../../compiler/ir/graph.js';
 import type { AttrsOf, OpName } from '../../compiler/onnx/operators/index.js';
 import type { Pass } from '../pass.js';
 import { isOp, opNode, rewriteLiving, type Rewriting } from '../rewrite.js';
@@ -20,16 +20,21 @@ export const collapseChains: Pass = {
   name: 'collapse-chains',
   doc: 'Removes what changes nothing; merges chains of reshapes, transposes, casts and concatenations.',
   scope: 'every-graph',
-  run: (graph) =>
-    rewriteLiving(graph, (node, rewriting) => {
-      if (node.kind !== 'op') return [node];
-      const before: OpNode[] = [];
-      const result = collapsed(node, rewriting, before);
-      if (!result) return [node];
-      rewriting.replace(node.outputs[0]!, result.kind === 'op' ? result.outputs[0]! : result);
-      return result.kind === 'op' ? [...before, result] : before;
-    }),
+  run: settled,
 };
+
+/** Until no rule fits: what goes may have been the second reader of what a rule wants for itself. */
+function settled(graph: Graph): Graph {
+  const next = rewriteLiving(graph, (node, rewriting) => {
+    if (node.kind !== 'op') return [node];
+    const before: OpNode[] = [];
+    const result = collapsed(node, rewriting, before);
+    if (!result) return [node];
+    rewriting.replace(node.outputs[0]!, result.kind === 'op' ? result.outputs[0]! : result);
+    return result.kind === 'op' ? [...before, result] : before;
+  });
+  return next === graph ? graph : settled(next);
+}
 
 /** One rule: what the node's result is as well, perhaps with nodes to put before it. */
 type Rule<K extends OpName> = (node: OpNode & { readonly op: K }, rewriting: Rewriting, before: OpNode[]) => OpNode | Value | undefined;

@@ -11,8 +11,8 @@ import { ownsWeights, type Conv } from './conv-parts.js';
  *     y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ x B)] A      summed over input channels: 36 matrix products
  *
  * as one Conv with the 36 filters Bᵀ ⊗ Bᵀ in steps of 4, a product for each of the 36 places, one with Aᵀ ⊗ Aᵀ, and
- * DepthToSpace. The file keeps w; runtimes compute G w Gᵀ once, when they load it. Results are rounded otherwise, by some
- * units in the last place. A gain on CPUs, for many channels. Refused: other kernels than 3 × 3 in steps of 1 with the
+ * DepthToSpace. The file keeps w; runtimes compute G w Gᵀ once, when they load it. Results are rounded otherwise: of one convolution by up
+ * to 7e-6 of the largest, of whole models by some units in the last place. A gain on CPUs, for many channels. Refused: other kernels than 3 × 3 in steps of 1 with the
  * same padding, groups, fewer than 80 channels or 25 tiles, sizes that are open or no multiples of 4, float16 (also where
  * to-half is yet to come), weights that are shared or computed.
  */
