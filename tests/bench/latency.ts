@@ -21,7 +21,7 @@ const alone = (pass: string): Variant => ({ passes: [...SIMPLIFIED, pass] });
 const subjects: readonly (readonly [model: string, variants: Readonly<Record<string, Variant>>])[] = [
   ['yolov8n', { ...usual, 'softmax-last alone': alone('softmax-last'), 'upsample-later alone': alone('upsample-later'), 'split-convs alone': alone('split-convs'), 'distribute-convs alone': alone('distribute-convs') }],
   ['yolov8s', withWinograd],
-  ['yolov5s', usual],
+  ['yolov5s', withWinograd],
   ['yolov8x', withWinograd],
 ];
 
