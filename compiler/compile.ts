@@ -1,9 +1,9 @@
 /** The pipeline: yaml → network → graph of calls → graph of operators → bytes. One stage after the other. */
-import { graphPasses } from '../passes/index.js';
 import { inferChannels } from '../passes/network/infer-channels.js';
 import { scale } from '../passes/network/scale.js';
-import { runPasses, type CustomOps, type Pass, type PassReport } from '../passes/pass.js';
-import { Problem, nearest, type Source } from './errors.js';
+import { runPasses, type CustomOps, type PassReport } from '../passes/pass.js';
+import { chosenPasses, refuse } from './choose-passes.js';
+import { Problem, type Source } from './errors.js';
 import { greatestCommonDivisor, input, mul, type Extent, type Shape } from './ir/extent.js';
 import type { Graph } from './ir/graph.js';
 import type { BoundLayer, Family, Literal, Network } from './ir/network.js';
@@ -279,43 +279,6 @@ export function customOpsOf({ customOps = {} }: Pick<GraphOptions, 'customOps'>)
     if (form !== 'opaque') throw new Problem('bad-option', `another name for ${operator} is for opaque operators, but these are ${form}`, { help: 'Add --custom-ops opaque.' });
   }
   return { form, domain, names };
-}
-
-/**
- * Names alone: these and the required ones. With + or −: what the target wants, with and without them.
- * Throws Problem('bad-option').
- */
-function chosenPasses({ passes: names, target }: GraphOptions): readonly Pass[] {
-  const signed = names?.filter((name) => /^[+-]/.test(name)) ?? [];
-  if (signed.length > 0 && signed.length < names!.length) throw new Problem('bad-option', `passes are listed, or added and taken away with + and -, not both: ${names!.join(', ')}`);
-  const given = new Set(names?.map((name) => name.replace(/^[+-]/, '')));
-  for (const name of given) checkPassName(name);
-  return graphPasses.filter(({ name, required = false, optional = false }) => {
-    if (required) return true;
-    if (names && signed.length === 0) return given.has(name);
-    return signed.includes(`+${name}`) || ((target?.rewrites[name] ?? !optional) && !signed.includes(`-${name}`));
-  });
-}
-
-/** Throws Problem('bad-target' or 'bad-option') for what a pass says against the graph. */
-function refuse(pass: Pass, refusal: string | undefined, options: GraphOptions): void {
-  if (refusal !== undefined) throw new Problem(options.target?.rewrites[pass.name] ? 'bad-target' : 'bad-option', `${wanted(pass, options)} ${refusal}`, { help: `--passes=-${pass.name} leaves the outputs as the head gives them.` });
-}
-
-/** Goldens hold the outputs of PyTorch's models. Throws Problem('bad-option') where a pass gives others. */
-export function checkComparable(options: Pick<GraphOptions, 'passes' | 'target'>): void {
-  const pass = chosenPasses(options).find(({ ownOutputs = false }) => ownOutputs);
-  if (!pass) return;
-  throw new Problem('bad-option', `${wanted(pass, options)} changes the outputs: they cannot be compared with those of PyTorch, which goldens hold`, { help: `Verify with --passes=-${pass.name}, then compile without --verify.` });
-}
-
-const wanted = ({ name }: Pass, { target }: Pick<GraphOptions, 'target'>): string => (target?.rewrites[name] ? `the target ${target.name} wants the pass ${name}, which` : `the pass ${name}`);
-
-function checkPassName(name: string): void {
-  const known = graphPasses.map((pass) => pass.name);
-  if (known.includes(name)) return;
-  const near = nearest(name, known);
-  throw new Problem('bad-option', `there is no pass ${name}`, { help: `${near.length > 0 ? `Did you mean ${near[0]}? ` : ''}Passes: ${known.join(', ')}.` });
 }
 
 /** GFLOPs at the prepared image size, as the yaml's package prints them. */

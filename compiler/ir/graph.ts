@@ -143,15 +143,6 @@ export function paramsOf(graph: Graph): Param[] {
   return [...params];
 }
 
-/** How many times each value is read, by nodes or as an output of the graph. */
-export function countReaders(graph: Graph): Map<Value, number> {
-  const readers = new Map<Value, number>();
-  const count = (value: Value): void => void readers.set(value, (readers.get(value) ?? 0) + 1);
-  for (const node of graph.nodes) node.inputs.forEach(count);
-  for (const { value } of graph.outputs) count(value);
-  return readers;
-}
-
 /** Who reads each value: nodes, and the graph's outputs. */
 export function readersOf(graph: Graph): Map<Value, (Node | 'output')[]> {
   const readers = new Map<Value, (Node | 'output')[]>();

@@ -1,7 +1,8 @@
 /** `compile`: a yaml or one module → an ONNX file, or its bytes. */
 import type { Hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { checkComparable, customOpsOf, gflopsOf, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
+import { checkComparable } from '../choose-passes.js';
+import { customOpsOf, gflopsOf, writeModule, writeNetwork, type GraphOptions, type ModuleOptions, type NetworkOptions, type Written } from '../compile.js';
 import { Problem, formatProblem } from '../errors.js';
 import { show } from '../ir/extent.js';
 import type { ByteSink, ModelSink } from '../io.js';

@@ -1,4 +1,4 @@
-import type { OpNode, Param, Result, Value } from '../../compiler/ir/graph.js';
+import type { Node, OpNode, Param, Result, Value } from '../../compiler/ir/graph.js';
 import { elements } from '../../compiler/onnx/operators/row.js';
 import type { Pass } from '../pass.js';
 import { isOp, rewriteLiving, type Rewriting } from '../rewrite.js';
@@ -72,7 +72,7 @@ function intoPrevious(linear: Linear, { gain, shift }: Normalization): Linear {
 }
 
 /** L(BN(x)): gains for input channels. */
-function intoNext(node: Parameters<typeof isOp>[0] & object, rewriting: Rewriting): OpNode | undefined {
+function intoNext(node: Node, rewriting: Rewriting): OpNode | undefined {
   if (!(isOp(node, 'Conv') || isOp(node, 'Gemm')) || !ownsWeights(node, rewriting)) return undefined;
   const norm = rewriting.maker(node.inputs[0]!);
   const unpadded = node.op === 'Gemm' || node.attrs.pads.every((pad) => pad === 0);

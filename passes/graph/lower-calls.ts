@@ -1,5 +1,5 @@
 import { internal } from '../../compiler/errors.js';
-import { countReaders, type CallNode, type FunctionNode, type Graph, type Input, type Node, type Param, type Value } from '../../compiler/ir/graph.js';
+import { paramsOf, type CallNode, type FunctionNode, type Graph, type Input, type Node, type Param, type Value } from '../../compiler/ir/graph.js';
 import type { CustomOps, Pass } from '../pass.js';
 import { rewrite } from '../rewrite.js';
 
@@ -39,7 +39,7 @@ function missing(formal: Input): never {
 }
 
 function presented({ name, attrs, body, inputs, outputs, scope }: CallNode, { form, domain, names }: CustomOps): FunctionNode {
-  const params = [...countReaders(body).keys()].filter((value): value is Param => value.kind === 'param');
+  const params = paramsOf(body);
   const all = [...inputs, ...params];
   if (form === 'opaque') return { kind: 'function', name: names[name] ?? name, domain, attrs, inputs: all, outputs, scope };
   return { kind: 'function', name, domain, attrs: {}, body: lifted(body, params), inputs: all, outputs, scope };
