@@ -70,6 +70,7 @@ const needsFolder = `try { process.cwd(); } catch {
   process.exit(2);
 }`;
 
+// URLs in compiler/node (the process that runs models) lead to where its files are.
 await build({
   entryPoints: [`${dist}cli/main.js`],
   outfile: `${dist}cli/yolonnx.cjs`,
@@ -84,7 +85,7 @@ await build({
   minifySyntax: true,
   lineLimit: 160,
   define: { 'import.meta.url': 'bundleUrl' },
-  banner: { js: `const bundleUrl = require('node:url').pathToFileURL(__filename).href;\n${needsFolder}` },
+  banner: { js: `const bundleUrl = require('node:url').pathToFileURL(require('node:path').join(__dirname, '../compiler/node/bundled.js')).href;\n${needsFolder}` },
   legalComments: 'none',
   logLevel: 'warning',
 });

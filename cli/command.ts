@@ -20,9 +20,11 @@ export const shared = {
   scale: { type: 'string', describe: 'scale of the model, a key of its scales; default: from the file name, else the yaml' },
   imgsz: { type: 'string', default: '640', describe: 'image size: one number, or height and width (480 640 or 480x640)' },
   nc: { type: 'number', describe: 'number of classes; default: the yaml’s' },
-  provider: { type: 'string', choices: ['auto', 'cuda', 'cpu', 'webgpu'], default: 'auto', describe: 'execution provider of onnxruntime' },
   family: { type: 'string', choices: ['yolov5', 'ultralytics'], describe: 'whose spelling a lone module’s name and arguments are; default: yolov5' },
 } as const satisfies Record<string, Options>;
+
+/** The options under a heading of their own in the help text. */
+export const inGroup = (group: string, options: Readonly<Record<string, Options>>): Record<string, Options> => Object.fromEntries(Object.entries(options).map(([name, option]) => [name, { ...option, group }]));
 
 /** Says warnings on stderr. */
 export const sayWarnings =

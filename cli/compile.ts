@@ -1,13 +1,14 @@
-import type { CompileOptions, CompileResult, ExternalData, Family, Provider } from '../compiler/index.js';
+import type { CompileOptions, CompileResult, ExternalData, Family } from '../compiler/index.js';
 import { printable } from '../compiler/errors.js';
-import { printJson, sayWarnings, shared, type Command } from './command.js';
+import { inGroup, printJson, sayWarnings, shared, type Command } from './command.js';
 import type { Io } from './io.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
 import { graphFrom, graphOptions, type GraphOptions } from './graph-options.js';
+import { runtimeFrom, runtimeOptions, type RuntimeOptions } from './runtime-options.js';
 import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 import { classNames, fileSize, imageSize, inputShape } from './values.js';
 
-interface Options extends WeightsOptions, GraphOptions {
+interface Options extends WeightsOptions, GraphOptions, RuntimeOptions {
   readonly model?: string;
   readonly output?: string;
   readonly module?: string;
@@ -30,7 +31,6 @@ interface Options extends WeightsOptions, GraphOptions {
   readonly externalData: ExternalData;
   readonly profile: boolean;
   readonly verify?: readonly string[];
-  readonly provider: Provider;
   readonly json: boolean;
   readonly quiet: boolean;
 }
@@ -60,8 +60,8 @@ export const compileCommand: Command<Options> = {
     ...customOptions,
     'external-data': { type: 'string', choices: ['auto', 'always'], default: 'auto', describe: 'tensors in a second file, OUTPUT.data: where one file cannot hold them (2 GiB), or always' },
     profile: { type: 'boolean', default: false, describe: 'print time and memory by stage' },
-    verify: { type: 'string', array: true, describe: 'goldens that must pass before the file takes its name' },
-    provider: shared.provider,
+    verify: { type: 'string', array: true, describe: 'goldens that must pass before the file takes its name', group: 'Verification:' },
+    ...inGroup('Verification:', runtimeOptions),
     json: shared.json,
     quiet: { alias: 'q', type: 'boolean', default: false, describe: 'say nothing but errors' },
   },
@@ -86,7 +86,7 @@ export const compileCommand: Command<Options> = {
       });
       bar?.stop();
       await report(result, options, io);
-      return result.verification && result.verification.failed > 0 ? (await import('../compiler/verify.js')).reportExitCode(result.verification) : 0;
+      return result.verification ? (await import('../compiler/verify.js')).reportExitCode(result.verification) : 0;
     } finally {
       bar?.stop();
     }
@@ -94,7 +94,7 @@ export const compileCommand: Command<Options> = {
 };
 
 async function requestOf(options: Options): Promise<CompileOptions> {
-  const { scale, batch, nc, seed, gain, externalData, verify, provider, profile } = options;
+  const { scale, batch, nc, seed, gain, externalData, verify, profile } = options;
   return {
     ...(options.module === undefined ? {} : { module: moduleOf(options, options.module) }),
     ...(options.model === undefined ? {} : { model: options.model }),
@@ -107,7 +107,8 @@ async function requestOf(options: Options): Promise<CompileOptions> {
     imgsz: imageSize(options.imgsz),
     customOps: customOpsFrom(options),
     half: options.halfIo ? 'io' : options.half ? 'compute' : 'none',
-    batch, seed, gain, externalData, provider, profile,
+    ...runtimeFrom(options),
+    batch, seed, gain, externalData, profile,
   };
 }
 
@@ -135,6 +136,7 @@ async function report(result: CompileResult, options: Options, io: Io): Promise<
   }
   if (result.profile && !options.json) io.err(await (await import('./profile-table.js')).profileTable(result.profile));
   if (verification && verification.failed > 0) io.err(`error: verification failed for ${verification.failed} of ${verification.cases.length} goldens: nothing was written`);
+  else if (verification && (await import('../compiler/verify.js')).missedProvider(verification.provider)) io.err('error: nodes ran on another provider than required: nothing was written');
 }
 
 /** Where the weights are from; what PyTorch saves and no graph reads, by its name. */

@@ -1,6 +1,7 @@
 /** A verify report as people read it: one row for every output, or part of one, of every case. */
 import type { Differences, OutputResult } from '../compiler/compare.js';
-import type { CaseResult, VerifyReport } from '../compiler/verify.js';
+import { describeOrigin } from '../compiler/inspect/origin.js';
+import type { CaseResult, ProviderReport, VerifyReport } from '../compiler/verify.js';
 
 export async function verifyTable({ provider, cases, passed, failed }: VerifyReport): Promise<string> {
   const { default: Table } = await import('cli-table3');
@@ -10,14 +11,29 @@ export async function verifyTable({ provider, cases, passed, failed }: VerifyRep
     style: { head: [], border: [], compact: true },
   });
   for (const result of cases) table.push(...rowsOf(result));
-  const ran = provider.ran.length ? provider.ran.join(', ') : 'none';
-  const tf32 = provider.tf32 === undefined ? '' : `, TF32 ${provider.tf32 ? 'on' : 'off'}`;
   return [
-    `provider: ${provider.requested} requested, ran on ${ran}${tf32}`,
+    providerLine(provider),
+    ...fallBacks(provider),
     table.toString(),
     ...cases.flatMap(remarks),
     `${passed} passed, ${failed} failed`,
   ].join('\n');
+}
+
+function providerLine({ requested, nodes, copies, tf32 }: ProviderReport): string {
+  const ran = Object.entries(nodes).map(([provider, count]) => `${provider} ${count}`).join(', ');
+  const copied = copies === undefined ? '' : `; ${copies} copies between devices`;
+  return `provider: ${requested} requested, nodes ran on ${ran === '' ? 'none' : ran}${copied}${tf32 === undefined ? '' : `, TF32 ${tf32 ? 'on' : 'off'}`}`;
+}
+
+const SHOWN = 8;
+
+/** What ran elsewhere than asked for; all of it on the CPU, where `auto` says so itself. */
+function fallBacks({ requested, required, ran, fellBack = [] }: ProviderReport): string[] {
+  if (fellBack.length === 0 || (requested === 'auto' && ran.length === 1 && !required)) return [];
+  const list = fellBack.slice(0, SHOWN).map(({ op, nodes, first }) => `${op} ${nodes} (first ${first.node})`);
+  const more = fellBack.length > SHOWN ? `, and ${fellBack.length - SHOWN} operators more` : '';
+  return [`${required ? 'FAILED: ' : ''}not on ${requested === 'auto' ? 'cuda' : requested}: ${list.join(', ')}${more}`];
 }
 
 function rowsOf(result: CaseResult): string[][] {
@@ -37,11 +53,13 @@ function cosine(value: number): string {
 }
 
 /** What a failed row cannot say. */
-function remarks({ case: name, outputs }: CaseResult): string[] {
-  return outputs.filter(({ ok }) => !ok).flatMap((output: OutputResult) => {
+function remarks({ case: name, outputs, origin }: CaseResult): string[] {
+  const found = origin ? [`${name}: ${describeOrigin(origin)}`] : [];
+  const failed = outputs.filter(({ ok }) => !ok).flatMap((output: OutputResult) => {
     const where = `${name}, ${output.name}`;
     if (output.message !== undefined) return [`${where}: ${output.message}`];
     const lost = output.notFinite ? `, ${output.notFinite} numbers are NaN or infinite` : '';
     return (output.parts ?? [output]).filter(({ ok }) => !ok).map(({ name: part, worst }) => `${name}, ${part}: largest difference at [${worst.join(', ')}]${lost}`);
   });
+  return [...failed, ...found];
 }

@@ -1,15 +1,14 @@
 /** `yolonnx verify`: runs a model file, or what goldens name, and compares with PyTorch's results. */
-import type { Provider } from '../compiler/index.js';
 import type { CustomOps } from '../compiler/index.js';
 import { shared, type Command } from './command.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
 import { graphFrom, graphOptions, type GraphOptions } from './graph-options.js';
+import { runtimeFrom, runtimeOptions, type RuntimeOptions } from './runtime-options.js';
 import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 
-interface Options extends Omit<WeightsOptions, 'weights'>, GraphOptions {
+interface Options extends Omit<WeightsOptions, 'weights'>, GraphOptions, RuntimeOptions {
   readonly model?: string;
   readonly golden: readonly string[];
-  readonly provider: Provider;
   readonly atol?: number;
   readonly rtol?: number;
   readonly customOps: CustomOps['form'];
@@ -24,7 +23,7 @@ export const verifyCommand: Command<Options> = {
   positionals: { model: { type: 'string', describe: 'an ONNX file; default: compile what each golden names' } },
   options: {
     golden: { alias: 'g', type: 'string', array: true, demandOption: 'name files or folders with --golden', describe: 'golden files, or folders of them' },
-    provider: shared.provider,
+    ...runtimeOptions,
     atol: { type: 'number', describe: 'absolute tolerance, in place of the goldens’ own bounds' },
     rtol: { type: 'number', describe: 'tolerance relative to the largest wanted value' },
     ...Object.fromEntries(Object.entries({ ...graphOptions, ...customOptions }).map(([name, option]) => [name, { ...option, describe: `without a model: ${option.describe}` }])),
@@ -37,12 +36,12 @@ export const verifyCommand: Command<Options> = {
     ['$0 verify ema.onnx --golden yolov8n-ema.safetensors --provider cuda', 'one file, on the GPU'],
   ],
   async run(options, io) {
-    const { golden, model, provider, atol, rtol, json } = options;
+    const { golden, model, atol, rtol, json } = options;
     const { verify, Problem, formatProblem } = await import('../compiler/index.js');
     const { reportExitCode } = await import('../compiler/verify.js');
     const report = await verify({
       ...modelAndGoldens(model, golden),
-      provider,
+      ...runtimeFrom(options),
       ...(atol === undefined ? {} : { atol }),
       ...(rtol === undefined ? {} : { rtol }),
       ...graphFrom(options),

@@ -24,6 +24,8 @@ export interface OutputResult extends Differences {
   readonly cosine: number;
   /** Numbers that are NaN or infinite; absent when there are none. */
   readonly notFinite?: number;
+  /** Those of them that are NaN. */
+  readonly nan?: number;
   /** Where an output has several bounds: boxes, scores. `bound` above is then that of the worst element's part. */
   readonly parts?: readonly PartResult[];
   /** Why it could not be compared number by number. */
@@ -45,7 +47,7 @@ export function compareOutput(name: string, want: Tensor, got: Tensor, { divisio
     return { ...base, maxAbs: Infinity, maxRel: Infinity, cosine: 0, bound: 0, ok: false, worst: [], message };
   }
   const tallies = division.parts.map((): Tally => ({ maxAbs: 0, at: 0, largest: 0 }));
-  const { cosine, notFinite } = tally(want, got, division, tallies);
+  const { cosine, notFinite, nan } = tally(want, got, division, tallies);
   const parts = division.parts.map((part, i): PartResult => {
     const { maxAbs, at, largest } = tallies[i]!;
     const bound = boundOf(part, largest, arithmetic, tolerance);
@@ -61,13 +63,14 @@ export function compareOutput(name: string, want: Tensor, got: Tensor, { divisio
     ok: notFinite === 0 && parts.every(({ ok }) => ok),
     worst: worst.worst,
     ...(notFinite ? { notFinite } : {}),
+    ...(nan ? { nan } : {}),
     ...(parts.length > 1 ? { parts } : {}),
   };
 }
 
-function tally(want: Tensor, got: Tensor, { axis, partOf }: Division, tallies: readonly Tally[]): { cosine: number; notFinite: number } {
+function tally(want: Tensor, got: Tensor, { axis, partOf }: Division, tallies: readonly Tally[]): { cosine: number; notFinite: number; nan: number } {
   const inner = want.shape.slice(axis + 1).reduce((product, size) => product * size, 1);
-  let [dot, wantSquares, gotSquares, notFinite] = [0, 0, 0, 0];
+  let [dot, wantSquares, gotSquares, notFinite, nan] = [0, 0, 0, 0, 0];
   for (let run = 0, i = 0; i < want.data.length; run++) {
     const part = tallies[partOf[run % partOf.length]!]!;
     for (const end = i + inner; i < end; i++) {
@@ -80,6 +83,7 @@ function tally(want: Tensor, got: Tensor, { axis, partOf }: Division, tallies: r
         gotSquares += g * g;
       } else {
         notFinite++;
+        if (Number.isNaN(g)) nan++;
       }
       wantSquares += w * w;
       if (Math.abs(w) > part.largest) part.largest = Math.abs(w);
@@ -90,7 +94,7 @@ function tally(want: Tensor, got: Tensor, { axis, partOf }: Division, tallies: r
     }
   }
   const lengths = Math.sqrt(wantSquares) * Math.sqrt(gotSquares);
-  return { cosine: lengths === 0 ? Number(wantSquares === gotSquares) : Math.min(1, dot / lengths), notFinite };
+  return { cosine: lengths === 0 ? Number(wantSquares === gotSquares) : Math.min(1, dot / lengths), notFinite, nan };
 }
 
 function relative(maxAbs: number, largest: number): number {

@@ -42,7 +42,9 @@ export const errorCodes = {
   'too-large': 2, // more than a model can sensibly be
   'unreadable': 2, // a file cannot be read
   'unwritable': 2, // the target cannot be written
+  'over-limit': 2, // a model that takes more time or memory to run than it may
   'missing-provider': 3, // an execution provider or library that the environment lacks
+  'runtime-crash': 3, // native code took its process with it
   'aborted': 2,
   'internal': 70,
 } as const satisfies Record<string, number>;

@@ -4,6 +4,7 @@
  */
 export { compile, type CompileOptions, type CompileResult, type ModuleRequest, type Progress } from './node/compile.js';
 export { verify, type VerifyFilesOptions } from './node/verify.js';
+export type { Limits } from './node/runtime-process.js';
 export { summarize, type Summary, type SummaryOptions } from './node/summarize.js';
 export { Problem, errorCodes, formatProblem, type ErrorCode, type Place, type Source } from './errors.js';
 export { listWeights, type WeightsListing, type WeightsOptions } from './node/list-weights.js';

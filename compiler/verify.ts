@@ -3,9 +3,10 @@ import { compareOutput, type OutputResult } from './compare.js';
 import { Problem, type ErrorCode } from './errors.js';
 import { divide, type Arithmetic, type Tolerance } from './golden-bounds.js';
 import { parseGolden, type Golden } from './golden.js';
+import type { Origin } from './inspect/origin.js';
 import type { ByteSource } from './io.js';
 import { matchRows } from './match-rows.js';
-import type { Loadable, Port, Provider, Ran, Runner, Tensor } from './runner.js';
+import type { Feeds, Kernel, Loadable, Port, Provider, Ran, Runner, Session, Tensor } from './runner.js';
 
 export interface CaseResult {
   readonly case: string;
@@ -14,20 +15,46 @@ export interface CaseResult {
   readonly ok: boolean;
   /** Loading and running the model, without compiling it. */
   readonly seconds: number;
+  readonly timings?: Timings;
   readonly outputs: readonly OutputResult[];
+  /** Where the numbers that are NaN or infinite come from. */
+  readonly origin?: Origin;
   /** Why the case could not be run; its outputs are then empty. */
   readonly error?: { readonly code: ErrorCode; readonly message: string; readonly help?: string };
 }
 
+/** In seconds. */
+export interface Timings {
+  /** Where the case was compiled. */
+  readonly compile?: number;
+  /** Reading the file, the runtime's own optimizer. */
+  readonly load: number;
+  /** The first run, which also makes what later ones reuse. */
+  readonly run: number;
+  /** The median of further runs, where there were any. */
+  readonly again?: number;
+}
+
+/** What really ran, by onnxruntime's profile. */
+export interface ProviderReport {
+  readonly requested: Provider;
+  /** Execution providers that really ran nodes, the one with most nodes first. */
+  readonly ran: readonly string[];
+  /** How many nodes each ran, of all cases: the runtime's own, after its optimizer. */
+  readonly nodes: Readonly<Record<string, number>>;
+  /** Copies between devices; absent when there were none. */
+  readonly copies?: number;
+  /** Whether CUDA may have used TF32; absent when CUDA ran nothing. */
+  readonly tf32?: boolean;
+  /** Nodes that ran elsewhere than on the provider asked for (`auto`: CUDA), by operator. */
+  readonly fellBack?: readonly { readonly op: string; readonly provider: string; readonly nodes: number; readonly first: { readonly case: string; readonly node: string } }[];
+  /** Whether that counts as a failure. */
+  readonly required?: boolean;
+}
+
 /** What `verify --json` prints. */
 export interface VerifyReport {
-  readonly provider: {
-    readonly requested: Provider;
-    /** Execution providers that really ran nodes, the one with most nodes first. */
-    readonly ran: readonly string[];
-    /** Whether CUDA may have used TF32; absent when CUDA ran nothing. */
-    readonly tf32?: boolean;
-  };
+  readonly provider: ProviderReport;
   readonly cases: readonly CaseResult[];
   readonly passed: number;
   readonly failed: number;
@@ -41,6 +68,20 @@ export interface VerifyOptions {
   readonly tolerance?: Tolerance;
   /** The model computes in float16: its bounds are float16's. */
   readonly half?: boolean;
+  /** How often to run again, for the time alone; default 0. */
+  readonly runs?: number;
+}
+
+/** A case once its session is closed, for those who look closer. */
+export interface Examined {
+  readonly golden: Golden;
+  readonly file: Loadable;
+  readonly feeds: Feeds;
+  readonly ports: readonly Port[];
+  readonly got: ReadonlyMap<string, Tensor>;
+  readonly arithmetic: Arithmetic;
+  readonly ran: Ran;
+  readonly result: CaseResult;
 }
 
 export interface VerifyRequest extends VerifyOptions {
@@ -49,6 +90,10 @@ export interface VerifyRequest extends VerifyOptions {
   /** The model for a golden: compiled from what it names, or always the same file. */
   readonly model: (golden: Golden, source: ByteSource) => Promise<Loadable>;
   readonly runner: Runner;
+  /** Whether the report fails when a node ran elsewhere than asked for. */
+  readonly requireProvider?: boolean;
+  /** Looks closer at a case, and gives its result, to which it may add. */
+  readonly examine?: (examined: Examined) => Promise<CaseResult>;
   readonly onCase?: (result: CaseResult) => void;
   /** Called once for each thing that the user should know. */
   readonly onNote?: (note: string) => void;
@@ -60,33 +105,62 @@ export interface VerifyRequest extends VerifyOptions {
  */
 export async function verifyGoldens(request: VerifyRequest): Promise<VerifyReport> {
   const cases: CaseResult[] = [];
-  const nodes = new Map<string, number>();
-  const notes = new Set<string>();
-  let tf32: boolean | undefined;
+  const tally = new Tally();
   for (const open of request.goldens) {
     const { result, ran } = await verifyFile(open, request);
     cases.push(result);
-    for (const [provider, count] of Object.entries(ran?.nodes ?? {})) nodes.set(provider, (nodes.get(provider) ?? 0) + count);
-    if (ran?.tf32 !== undefined) tf32 = ran.tf32 || tf32 === true;
-    for (const note of ran?.notes ?? []) {
-      if (!notes.has(note)) request.onNote?.(note);
-      notes.add(note);
-    }
+    if (ran) for (const note of tally.add(result.case, ran)) request.onNote?.(note);
     request.onCase?.(result);
   }
-  const ran = [...nodes].sort(([, a], [, b]) => b - a).map(([provider]) => provider);
   const passed = cases.filter(({ ok }) => ok).length;
-  return {
-    provider: { requested: request.provider, ran, ...(tf32 === undefined ? {} : { tf32 }) },
-    cases,
-    passed,
-    failed: cases.length - passed,
-  };
+  return { provider: tally.report(request.provider, request.requireProvider ?? false), cases, passed, failed: cases.length - passed };
 }
 
-/** The exit code of a report: 1 when numbers differ, else that of what kept cases from running, else 0. */
-export function reportExitCode({ cases }: VerifyReport): number {
-  if (cases.some(({ ok, error }) => !ok && !error)) return 1;
+/** What ran, of all cases. */
+class Tally {
+  private readonly nodes = new Map<string, number>();
+  private readonly notes = new Set<string>();
+  private readonly fellBack = new Map<string, NonNullable<ProviderReport['fellBack']>[number]>();
+  private copies = 0;
+  private tf32: boolean | undefined;
+
+  /** Gives notes that are new. */
+  add(name: string, ran: Ran): readonly string[] {
+    for (const [provider, count] of Object.entries(ran.nodes)) this.nodes.set(provider, (this.nodes.get(provider) ?? 0) + count);
+    if (ran.tf32 !== undefined) this.tf32 = ran.tf32 || this.tf32 === true;
+    this.copies += ran.copies;
+    for (const kernel of ran.fellBack) this.addFallBack(name, kernel);
+    const fresh = ran.notes.filter((note) => !this.notes.has(note));
+    for (const note of fresh) this.notes.add(note);
+    return fresh;
+  }
+
+  private addFallBack(name: string, { op, provider, name: node }: Kernel): void {
+    const known = this.fellBack.get(`${provider} ${op}`);
+    this.fellBack.set(`${provider} ${op}`, known ? { ...known, nodes: known.nodes + 1 } : { op, provider, nodes: 1, first: { case: name, node } });
+  }
+
+  report(requested: Provider, required: boolean): ProviderReport {
+    const ran = [...this.nodes].sort(([, a], [, b]) => b - a);
+    const fellBack = [...this.fellBack.values()].sort((a, b) => b.nodes - a.nodes);
+    return {
+      requested,
+      ran: ran.map(([provider]) => provider),
+      nodes: Object.fromEntries(ran),
+      ...(this.copies > 0 ? { copies: this.copies } : {}),
+      ...(this.tf32 === undefined ? {} : { tf32: this.tf32 }),
+      ...(fellBack.length > 0 ? { fellBack } : {}),
+      ...(required ? { required } : {}),
+    };
+  }
+}
+
+/** Whether nodes ran elsewhere although that was ruled out. */
+export const missedProvider = ({ required = false, fellBack = [] }: ProviderReport): boolean => required && fellBack.length > 0;
+
+/** The exit code of a report: 1 when numbers differ or nodes ran elsewhere than they must, else that of what kept cases from running, else 0. */
+export function reportExitCode({ cases, provider }: Pick<VerifyReport, 'cases' | 'provider'>): number {
+  if (cases.some(({ ok, error }) => !ok && !error) || missedProvider(provider)) return 1;
   const error = cases.find((result) => result.error)?.error;
   return error ? new Problem(error.code, error.message).exitCode : 0;
 }
@@ -101,7 +175,9 @@ async function verifyFile(open: () => ByteSource & { close?(): void }, request: 
     source = open();
     file = source.name;
     golden = parseGolden(source);
-    return await verifyGolden(golden, await request.model(golden, source), request.runner, request);
+    const model = await request.model(golden, source);
+    const examined = await verifyGolden(golden, model, request.runner, request);
+    return { result: request.examine ? await request.examine(examined) : examined.result, ran: examined.ran };
   } catch (error) {
     if (!(error instanceof Problem) || THROWN.has(error.code)) throw error;
     const { code, message, help } = error;
@@ -116,18 +192,50 @@ async function verifyFile(open: () => ByteSource & { close?(): void }, request: 
  * Verifies one golden on one model. Throws Problem('bad-golden') when the two do not belong together, and what
  * `Runner.open` and `Session.run` throw.
  */
-export async function verifyGolden(golden: Golden, model: Loadable, runner: Runner, options: VerifyOptions): Promise<{ result: CaseResult; ran: Ran }> {
-  const started = performance.now();
-  const session = await runner.open(model, options.provider);
+export async function verifyGolden(golden: Golden, file: Loadable, runner: Runner, options: VerifyOptions): Promise<Examined> {
+  const watch = stopwatch();
+  const session = await runner.open(file, options.provider);
   try {
-    const got = await session.run(feedsFor(golden, session.inputs));
+    const load = watch();
+    const feeds = feedsFor(golden, session.inputs);
+    const got = await session.run(feeds);
+    const run = watch();
+    const again = await timed(session, feeds, options.runs ?? 0);
     const ran = await session.finish();
-    const seconds = (performance.now() - started) / 1000;
-    const outputs = compareOutputs(golden, session.outputs, got, arithmeticOf(ran, options), options.tolerance ?? {});
-    return { result: { case: golden.case, golden: golden.file, ok: outputs.every(({ ok }) => ok), seconds, outputs }, ran };
+    const arithmetic = arithmeticOf(ran, options);
+    const outputs = compareOutputs(golden, session.outputs, got, arithmetic, options.tolerance ?? {});
+    const timings = { load, run, ...(again === undefined ? {} : { again }) };
+    const result = { case: golden.case, golden: golden.file, ok: outputs.every(({ ok }) => ok), seconds: load + run, timings, outputs };
+    return { golden, file, feeds, ports: session.outputs, got, arithmetic, ran, result };
   } finally {
     await session.close();
   }
+}
+
+/** Seconds since it was asked last. */
+function stopwatch(): () => number {
+  let last = performance.now();
+  return () => {
+    const now = performance.now();
+    const seconds = (now - last) / 1000;
+    last = now;
+    return seconds;
+  };
+}
+
+/** Runs for the time alone take no longer than this in all. */
+const TIMED_SECONDS = 2;
+
+async function timed(session: Session, feeds: Feeds, runs: number): Promise<number | undefined> {
+  const watch = stopwatch();
+  const times: number[] = [];
+  for (let sum = 0; times.length < runs && sum < TIMED_SECONDS; ) {
+    await session.run(feeds);
+    const seconds = watch();
+    times.push(seconds);
+    sum += seconds;
+  }
+  return times.sort((a, b) => a - b)[times.length >> 1];
 }
 
 function arithmeticOf(ran: Ran, { half }: VerifyOptions): Arithmetic {

@@ -13,18 +13,18 @@ const x: Tensor = { shape: [1, 2, 2, 2], data: Float32Array.of(-1, 1, 2, 3, 4, 5
 describe('onnxruntime', () => {
   test('runs bytes and files, tells shapes and which provider ran, and leaves nothing behind', async () => {
     // Other tests have their own.
-    const leftovers = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith(`yolonnx-profile-${process.pid}-`));
+    const leftovers = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith(`yolonnx-run-${process.pid}-`));
     const before = leftovers();
     const folder = mkdtempSync(join(tmpdir(), 'yolonnx-test-'));
     const file = join(folder, 'model.onnx');
     writeFileSync(file, onnxModel({ dims: ['N', 2, 'height', 2] }));
     for (const model of [file, onnxModel({ dims: ['N', 2, 'height', 2] })]) {
       const session = await nodeRunner().open(model, 'cpu');
-      expect(session.inputs).toEqual([{ name: 'x', shape: ['N', 2, 'height', 2] }]);
+      expect(session.inputs).toEqual([{ name: 'x', shape: ['N', 2, 'height', 2], type: 'float32' }]);
       const y = (await session.run(new Map([['x', x]]))).get('y')!;
       expect([...y.data]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
       expect([...y.shape]).toEqual([1, 2, 2, 2]);
-      expect(await session.finish()).toEqual({ nodes: { CPUExecutionProvider: 1 }, notes: [] });
+      expect(await session.finish()).toMatchObject({ nodes: { CPUExecutionProvider: 1 }, kernels: [{ op: 'Relu', provider: 'CPUExecutionProvider', outputs: [{ type: 'float', shape: [1, 2, 2, 2] }] }], copies: 0, fellBack: [], notes: [] });
       await session.close();
       await session.close();
     }
@@ -41,7 +41,7 @@ describe('onnxruntime', () => {
   });
 
   test.each<[string, Uint8Array, RegExp, RegExp]>([
-    ['no model', new Uint8Array(20), /cannot load the model: .*protobuf parsing failed/, /no ONNX model/],
+    ['no model', new Uint8Array(20), /cannot load the model: protobuf parsing failed/i, /no ONNX model/],
     ['an operator without a kernel', onnxModel({ op: 'Sqrtm', domain: 'yolonnx' }), /cannot load the model: .*Sqrtm/, /--custom-ops inline or function/],
     ['an unknown operator', onnxModel({ op: 'Reluu' }), /Reluu/, /^$/],
   ])('%s is a bad model', async (_, model, message, help) => {

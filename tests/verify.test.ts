@@ -88,16 +88,19 @@ describe('comparing', () => {
 });
 
 /** A runner that gives the same output whatever it is fed. */
-function fixed(y: Tensor, ran: Ran = { nodes: { CPUExecutionProvider: 1 }, notes: [] }): Runner {
+function fixed(y: Tensor, given: Partial<Ran> = {}): Runner {
+  const ran: Ran = { nodes: { CPUExecutionProvider: 1 }, kernels: [], copies: 0, fellBack: [], notes: [], ...given };
   return {
     open: () =>
       Promise.resolve({
-        inputs: [{ name: 'images', shape: ['N', 2, 2, 2] }],
-        outputs: [{ name: 'output0', shape: y.shape }],
+        inputs: [{ name: 'images', shape: ['N', 2, 2, 2], type: 'float32' }],
+        outputs: [{ name: 'output0', shape: y.shape, type: 'float32' }],
         run: () => Promise.resolve(new Map([['output0', y]])),
+        survey: () => Promise.resolve(new Map()),
         finish: () => Promise.resolve(ran),
         close: () => Promise.resolve(),
       }),
+    close: () => undefined,
   };
 }
 
@@ -124,7 +127,7 @@ describe('verifying', () => {
 
   test('a missing provider, and faults of our own, are thrown', async () => {
     for (const thrown of [new Problem('missing-provider', 'none'), internal('odd'), new TypeError('odd')]) {
-      const runner: Runner = { open: () => Promise.reject(thrown) };
+      const runner: Runner = { open: () => Promise.reject(thrown), close: () => undefined };
       await expect(verifyAll([moduleGolden(counting)], runner)).rejects.toBe(thrown);
     }
   });
@@ -144,20 +147,20 @@ describe('verifying', () => {
   test('a golden that does not belong to the model', async () => {
     const runner = fixed(y);
     const session = await runner.open('', 'cpu');
-    const withInputs = (inputs: typeof session.inputs): Runner => ({ open: () => Promise.resolve({ ...session, inputs }) });
+    const withInputs = (inputs: typeof session.inputs): Runner => ({ open: () => Promise.resolve({ ...session, inputs }), close: () => undefined });
     const golden = parseGolden(moduleGolden(counting));
-    const wrongSize = await problemOfAsync(verifyGolden(golden, '', withInputs([{ name: 'images', shape: [1, 3, 640, 640] }]), { provider: 'cpu' }));
+    const wrongSize = await problemOfAsync(verifyGolden(golden, '', withInputs([{ name: 'images', shape: [1, 3, 640, 640], type: 'float32' }]), { provider: 'cpu' }));
     expect(wrongSize).toMatchObject({ code: 'bad-golden', message: 'golden made.safetensors has x as [1, 2, 2, 2], the model takes images as [1, 3, 640, 640]' });
     const wrongCount = await problemOfAsync(verifyGolden(golden, '', withInputs([...session.inputs, ...session.inputs]), { provider: 'cpu' }));
     expect(wrongCount.message).toContain('has 1 inputs (x), the model 2');
-    const noOutput: Runner = { open: () => Promise.resolve({ ...session, outputs: [] }) };
+    const noOutput: Runner = { open: () => Promise.resolve({ ...session, outputs: [] }), close: () => undefined };
     expect((await problemOfAsync(verifyGolden(golden, '', noOutput, { provider: 'cpu' }))).message).toContain('has 1 outputs (y), the model 0');
   });
 
   test('in onnxruntime', async () => {
     const golden = parseGolden(moduleGolden(counting.map((value) => 1 / (1 + Math.exp(-value)))));
     const right = await verifyGolden(golden, onnxModel({ op: 'Sigmoid' }), nodeRunner(), { provider: 'cpu' });
-    expect(right).toMatchObject({ result: { ok: true }, ran: { nodes: { CPUExecutionProvider: 1 }, notes: [] } });
+    expect(right).toMatchObject({ result: { ok: true }, ran: { nodes: { CPUExecutionProvider: 1 }, notes: [], fellBack: [] } });
     expect(right.result.outputs[0]!.maxAbs).toBeLessThan(1e-6);
     const wrong = await verifyGolden(golden, onnxModel({ op: 'Tanh' }), nodeRunner(), { provider: 'cpu' });
     expect(wrong.result).toMatchObject({ ok: false, outputs: [{ worst: [0, 0, 0, 0], maxAbs: 0.5 }] });

@@ -8,7 +8,7 @@ import { show } from '../ir/extent.js';
 import type { ByteSink, ModelSink } from '../io.js';
 import type { ExternalData } from '../onnx/emit.js';
 import type { Provider } from '../runner.js';
-import type { VerifyReport } from '../verify.js';
+import { missedProvider, type VerifyReport } from '../verify.js';
 import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
 import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
@@ -18,6 +18,7 @@ import { keyMapAlone, openInput, openWeights, type InputOptions, type OpenedWeig
 import { locateModel } from './model-file.js';
 import { dataFileOf, modelOutput } from './model-output.js';
 import { checkOptions } from './options.js';
+import type { Limits } from './runtime-process.js';
 import { Stages, type Stage } from './stages.js';
 import { targetNamed } from './targets.js';
 import { forTarget, type Target } from '../target.js';
@@ -49,6 +50,10 @@ export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn' 
   /** Goldens that must pass before the file takes its name. */
   readonly verify?: readonly string[];
   readonly provider?: Provider;
+  /** Whether verification fails when a node ran elsewhere than on the provider. */
+  readonly requireProvider?: boolean;
+  /** Of time and memory for running the model. */
+  readonly limits?: Limits;
   /** Whether to compute the SHA-256 of what is written; default true. */
   readonly hash?: boolean;
   /** Whether to measure time and memory by stage. */
@@ -114,7 +119,7 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
     stopIfAborted(options.signal);
     if (verification) stages?.end('verify');
     const outcome = { ...made, warnings, started, hashes: hashes && { model: hashes.model.digest('hex'), data: hashes.data.digest('hex') }, verification };
-    if (verification && verification.failed > 0) {
+    if (verification && (verification.failed > 0 || missedProvider(verification.provider))) {
       target.abort();
       return result(outcome);
     }
@@ -247,7 +252,7 @@ async function verified(target: AtomicFile | MemoryFile, goldens: readonly strin
   options.onProgress?.({ stage: 'verify', done: 0, total: goldens.length });
   const { verify } = await import('./verify.js');
   const model = target instanceof MemoryFile ? target.bytes() : target.temporary;
-  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', customOps: options.customOps ?? {}, onNote: (note) => warn(new Problem('missing-provider', note)) });
+  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.requireProvider ? { requireProvider: true } : {}), ...(options.limits ? { limits: options.limits } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', customOps: options.customOps ?? {}, onNote: (note) => warn(new Problem('missing-provider', note)) });
 }
 
 /** Loaded when asked for: it takes Node some milliseconds. */

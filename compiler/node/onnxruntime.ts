@@ -22,8 +22,13 @@ export function cudaInstallCommand({ entry }: Installation): string {
 let loaded: Promise<Ort> | undefined;
 
 /**
- * Loads onnxruntime-node once. TF32 is switched off (NVIDIA_TF32_OVERRIDE=0) unless the environment says otherwise:
- * it cannot be set per session from Node, and CUDA's libraries read it when they load.
+ * The environment of a process that loads onnxruntime-node. TF32 is switched off (NVIDIA_TF32_OVERRIDE=0) unless the
+ * environment says otherwise: it cannot be set per session from Node, and CUDA's libraries read it when they load.
+ */
+export const runtimeEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env, NVIDIA_TF32_OVERRIDE: process.env.NVIDIA_TF32_OVERRIDE ?? '0' });
+
+/**
+ * Loads onnxruntime-node into this process, once. What users run is loaded in a process of its own (runtime-process.ts).
  * Throws Problem('missing-provider') when the package is not there or does not load.
  */
 export function loadOnnxruntime(): Promise<Ort> {
@@ -31,7 +36,6 @@ export function loadOnnxruntime(): Promise<Ort> {
 }
 
 function load(): Ort {
-  process.env.NVIDIA_TF32_OVERRIDE ??= '0';
   try {
     // It is CommonJS, and a script that comes from V8's code cache (cli/start.ts) cannot import.
     const ort = createRequire(import.meta.url)(PACKAGE) as Ort;
@@ -44,7 +48,7 @@ function load(): Ort {
 }
 
 export function tf32Allowed(): boolean {
-  return process.env.NVIDIA_TF32_OVERRIDE !== '0';
+  return runtimeEnvironment().NVIDIA_TF32_OVERRIDE !== '0';
 }
 
 function missingPackage(cause: unknown): Problem {

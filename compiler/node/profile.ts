@@ -1,7 +1,8 @@
-/** Which execution provider ran each node: onnxruntime tells it in its profile only. */
+/** Which execution provider ran each node, and how long: onnxruntime tells it in its profile only. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Kernel, TypedShape } from '../runner.js';
 import { kept, removeAtExit } from './leftovers.js';
 
 /** A temporary folder for a session's profile. */
@@ -18,7 +19,7 @@ export function profileFolder(): ProfileFolder {
   removeAtExit(folder);
   return {
     prefix: join(folder, 'run'),
-    count: () => countNodes(readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))),
+    count: () => nodesByProvider(readProfile(readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))).kernels),
     remove() {
       rmSync(folder, { recursive: true, force: true });
       kept(folder);
@@ -26,20 +27,60 @@ export function profileFolder(): ProfileFolder {
   };
 }
 
+export function nodesByProvider(kernels: readonly Kernel[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { provider } of kernels) counts[provider] = (counts[provider] ?? 0) + 1;
+  return counts;
+}
+
 interface Event {
   readonly cat?: string;
   readonly name?: string;
-  readonly args?: { readonly provider?: string; readonly op_name?: string };
+  /** Microseconds. */
+  readonly dur?: number;
+  readonly args?: {
+    readonly provider?: string;
+    readonly op_name?: string;
+    readonly node_index?: string;
+    readonly input_type_shape?: readonly ElementShape[];
+    readonly output_type_shape?: readonly ElementShape[];
+  };
 }
 
-function countNodes(profiles: readonly string[]): Record<string, number> {
-  const seen = new Map<string, string>();
+/** One entry: the C++ type and the sizes, `{ "float": [1, 3, 64, 64] }`. */
+type ElementShape = Readonly<Record<string, readonly number[]>>;
+
+const KERNEL = '_kernel_time';
+
+/** Kernels, and how many copies between devices there were, by the events of one session's profile. */
+export function readProfile(profiles: readonly string[]): { readonly kernels: readonly Kernel[]; readonly copies: number } {
+  const seen = new Map<string, { readonly event: Event; readonly times: number[] }>();
   for (const event of profiles.flatMap((text) => JSON.parse(text) as Event[])) {
-    const { provider, op_name: op } = event.args ?? {};
-    if (event.cat !== 'Node' || !provider || !event.name?.endsWith('_kernel_time') || op?.startsWith('Memcpy')) continue;
-    seen.set(event.name, provider);
+    if (event.cat !== 'Node' || !event.args?.provider || !event.name?.endsWith(KERNEL)) continue;
+    // Names need not be unique in a file.
+    const key = `${event.name} ${event.args.node_index ?? ''}`;
+    const known = seen.get(key);
+    if (known) known.times.push(event.dur ?? 0);
+    else seen.set(key, { event, times: [event.dur ?? 0] });
   }
-  const counts: Record<string, number> = {};
-  for (const provider of seen.values()) counts[provider] = (counts[provider] ?? 0) + 1;
-  return counts;
+  const all = [...seen.values()];
+  const isCopy = ({ event }: (typeof all)[number]): boolean => event.args?.op_name?.startsWith('Memcpy') ?? false;
+  return { kernels: all.filter((entry) => !isCopy(entry)).map(({ event, times }) => kernelOf(event, times)), copies: all.filter(isCopy).length };
+}
+
+function kernelOf({ name, args }: Event, times: readonly number[]): Kernel {
+  const sorted = [...times].sort((a, b) => a - b);
+  return {
+    name: name!.slice(0, -KERNEL.length),
+    op: args!.op_name ?? '',
+    provider: args!.provider!,
+    milliseconds: sorted[Math.floor((sorted.length - 1) / 2)]! / 1000,
+    inputs: (args!.input_type_shape ?? []).map(shapeOf),
+    outputs: (args!.output_type_shape ?? []).map(shapeOf),
+  };
+}
+
+function shapeOf(entry: ElementShape): TypedShape {
+  const [type = '', shape = []] = Object.entries(entry)[0] ?? [];
+  return { type, shape };
 }

@@ -1,35 +1,84 @@
-/** Runs models in onnxruntime-node. */
-import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+/** Runs models in onnxruntime-node, in a process of its own; one session at a time. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Problem } from '../errors.js';
-import { providers, type Loadable, type Port, type Provider, type Ran, type Runner, type Session, type Tensor } from '../runner.js';
-import { halfTable, toHalf } from '../weights/float16.js';
+import { providers, type Feeds, type Kernel, type Loadable, type OpenOptions, type Port, type Provider, type Ran, type Runner, type Session, type Statistics, type Tensor } from '../runner.js';
 import { fileSource } from './files.js';
-import { loadOnnxruntime, tf32Allowed, type Ort } from './onnxruntime.js';
-import { profileFolder, type ProfileFolder } from './profile.js';
-import { probeProvider, shortMessage } from './providers.js';
+import { kept, removeAtExit } from './leftovers.js';
+import { runtimeEnvironment, tf32Allowed } from './onnxruntime.js';
+import { nodesByProvider } from './profile.js';
+import { probeProvider } from './providers.js';
+import { RuntimeProcess, type Limits } from './runtime-process.js';
+import type { OpenRequest } from './runtime/protocol.js';
 
 export interface RunnerOptions {
   /** onnxruntime's own optimizer; `all` is its default and what users run. */
-  readonly graphOptimizationLevel?: 'disabled' | 'basic' | 'extended' | 'all';
+  readonly graphOptimizationLevel?: NonNullable<OpenOptions['optimization']>;
+  readonly limits?: Limits;
+  readonly signal?: AbortSignal;
 }
 
-/** A runner on onnxruntime-node, which is loaded when the first model is opened. */
-export function nodeRunner({ graphOptimizationLevel = 'all' }: RunnerOptions = {}): Runner {
-  return {
-    async open(model, provider) {
-      const { name, notes } = await choose(provider);
-      // onnxruntime's own message about a missing file is a bad one.
-      if (typeof model === 'string') fileSource(model).close();
-      const ort = await loadOnnxruntime();
-      try {
-        return await OrtSession.create(ort, model, { provider, name, notes, graphOptimizationLevel });
-      } catch (error) {
-        if (provider !== 'auto' || name === 'cpu') throw error;
-        const reason = (error as Error).message;
-        return OrtSession.create(ort, model, { provider, name: 'cpu', notes: [`running on the CPU: CUDA failed (${reason})`], graphOptimizationLevel });
-      }
-    },
-  };
+/** A process that has grown beyond this is not used for another model. */
+const WORN = 2 ** 30;
+
+/** The queue of those that want a session. */
+let turn: Promise<void> = Promise.resolve();
+
+/** Waits until no session is open; what it gives ends the turn. */
+async function takeTurn(): Promise<() => void> {
+  const before = turn;
+  let end: () => void = () => undefined;
+  turn = new Promise((resolve) => {
+    end = resolve;
+  });
+  await before;
+  return end;
+}
+
+/** A runner on onnxruntime-node. Its process starts with the first model. */
+export function nodeRunner(options: RunnerOptions = {}): Runner {
+  return new NodeRunner(options);
+}
+
+class NodeRunner implements Runner {
+  private runtime: RuntimeProcess | undefined;
+
+  constructor(private readonly options: RunnerOptions) {}
+
+  async open(model: Loadable, provider: Provider, { optimization = this.options.graphOptimizationLevel ?? 'all' }: OpenOptions = {}): Promise<Session> {
+    const { name, notes } = await choose(provider);
+    // onnxruntime's own message about a missing file is a bad one.
+    if (!(model instanceof Uint8Array)) fileSource(typeof model === 'string' ? model : model.file).close();
+    const endTurn = await takeTurn();
+    const place = new Place(model, endTurn);
+    const load = async (chosen: string, told: readonly string[]): Promise<RuntimeSession> => {
+      const runtime = this.started();
+      const request = { ...place.request, provider: chosen, optimization };
+      return new RuntimeSession(runtime, await runtime.ask('open', request, 'loading'), { name: chosen, asked: provider, notes: told }, place);
+    };
+    try {
+      // On the CPU instead, where CUDA was only preferred.
+      if (provider === 'auto' && name !== 'cpu') return await FallingBack.open(() => load(name, notes), (reason) => load('cpu', [...notes, `running on the CPU: CUDA failed (${reason})`]));
+      return await load(name, notes);
+    } catch (error) {
+      place.remove();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.runtime?.stop(new Problem('aborted', 'the run was stopped'));
+    this.runtime = undefined;
+  }
+
+  private started(): RuntimeProcess {
+    if (this.runtime?.alive) return this.runtime;
+    const { limits = {}, signal } = this.options;
+    const runtime = new RuntimeProcess(limits, runtimeEnvironment());
+    signal?.addEventListener('abort', () => runtime.stop(new Problem('aborted', 'the run was stopped', { cause: signal.reason })), { once: true });
+    return (this.runtime = runtime);
+  }
 }
 
 /** The provider to ask onnxruntime for. Throws Problem('missing-provider') when it cannot run here, 'bad-option' when there is no such. */
@@ -42,115 +91,155 @@ async function choose(provider: Provider): Promise<{ name: string; notes: readon
   throw new Problem('missing-provider', `${provider} is not usable here: ${state.reason ?? 'unknown reason'}`, { help: state.help });
 }
 
-interface Settings {
-  /** As asked for. */
-  readonly provider: Provider;
-  /** As onnxruntime is told. */
-  readonly name: string;
-  readonly notes: readonly string[];
-  readonly graphOptimizationLevel: 'disabled' | 'basic' | 'extended' | 'all';
+/** Temporary files of one session: a model that was in memory, and profiles. */
+class Place {
+  private readonly folder = mkdtempSync(join(tmpdir(), `yolonnx-run-${process.pid}-`));
+  readonly request: Pick<OpenRequest, 'model' | 'append' | 'profile'>;
+
+  constructor(
+    model: Loadable,
+    private readonly endTurn: () => void,
+  ) {
+    removeAtExit(this.folder);
+    const profile = join(this.folder, 'profile');
+    if (typeof model === 'string') {
+      this.request = { model, profile };
+    } else if (model instanceof Uint8Array) {
+      const file = join(this.folder, 'model.onnx');
+      writeFileSync(file, model);
+      this.request = { model: file, profile };
+    } else {
+      this.request = { model: model.file, append: model.append, profile };
+    }
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+    kept(this.folder);
+    this.endTurn();
+  }
 }
 
-class OrtSession implements Session {
+interface Settings {
+  /** As onnxruntime is told. */
+  readonly name: string;
+  readonly asked: Provider;
+  readonly notes: readonly string[];
+}
+
+const EXECUTION_PROVIDERS: Readonly<Record<string, string>> = { cpu: 'CPUExecutionProvider', cuda: 'CUDAExecutionProvider', webgpu: 'WebGpuExecutionProvider' };
+
+class RuntimeSession implements Session {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  private readonly types: ReadonlyMap<string, string>;
   private ran: Ran | undefined;
   private closed = false;
 
-  private constructor(
-    private readonly ort: Ort,
-    private readonly session: InferenceSession,
-    private readonly profile: ProfileFolder,
+  constructor(
+    private readonly runtime: RuntimeProcess,
+    { inputs, outputs }: Pick<Session, 'inputs' | 'outputs'>,
     private readonly settings: Settings,
+    private readonly place: Place,
   ) {
-    this.inputs = session.inputMetadata.map(portOf);
-    this.outputs = session.outputMetadata.map(portOf);
-    this.types = new Map(session.inputMetadata.map((metadata) => [metadata.name, metadata.isTensor ? metadata.type : 'none']));
+    this.inputs = inputs;
+    this.outputs = outputs;
   }
 
-  static async create(ort: Ort, model: Loadable, settings: Settings): Promise<Session> {
-    const profile = profileFolder();
-    const options: InferenceSession.SessionOptions = {
-      executionProviders: [settings.name],
-      graphOptimizationLevel: settings.graphOptimizationLevel,
-      logSeverityLevel: 4,
-      enableProfiling: true,
-      profileFilePrefix: profile.prefix,
-      ...(typeof model === 'object' && 'folder' in model ? { extra: { session: { model_external_initializers_file_folder_path: model.folder } } } : {}),
-    };
-    try {
-      const session = typeof model === 'string' ? await ort.InferenceSession.create(model, options) : await ort.InferenceSession.create('bytes' in model ? model.bytes : model, options);
-      return new OrtSession(ort, session, profile, settings);
-    } catch (error) {
-      profile.remove();
-      throw modelProblem('load', error);
-    }
+  async run(feeds: Feeds, outputs?: readonly string[]): Promise<ReadonlyMap<string, Tensor>> {
+    const { tensors } = await this.runtime.ask('run', { feeds: [...feeds], ...(outputs ? { outputs } : {}), statistics: false }, 'running');
+    return new Map(tensors);
   }
 
-  async run(feeds: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
-    try {
-      const results = await this.session.run(Object.fromEntries([...feeds].map(([name, tensor]) => [name, this.toOrt(name, tensor)])));
-      return new Map(Object.entries(results).map(([name, tensor]) => [name, { data: toFloat32(tensor), shape: tensor.dims }]));
-    } catch (error) {
-      throw error instanceof Problem ? error : modelProblem('run', error);
-    }
+  async survey(feeds: Feeds, outputs: readonly string[]): Promise<ReadonlyMap<string, Statistics>> {
+    const { statistics } = await this.runtime.ask('run', { feeds: [...feeds], outputs, statistics: true }, 'running');
+    return new Map(statistics);
   }
 
   async finish(): Promise<Ran> {
-    return (this.ran ??= await Promise.resolve(this.endProfile()));
+    return (this.ran ??= this.told(await this.runtime.ask('finish', null, 'profiling')));
   }
 
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    await this.session.release();
-    this.profile.remove();
+    try {
+      if (!this.runtime.alive) return;
+      const resident = await this.runtime.ask('close', null, 'closing');
+      if (resident > WORN) this.runtime.stop(new Problem('aborted', 'the process has grown large'));
+    } catch {
+      // It has given its results; a process that cannot close its session is not used again.
+      this.runtime.stop(new Problem('aborted', 'the session did not close'));
+    } finally {
+      this.place.remove();
+    }
   }
 
-  private endProfile(): Ran {
-    this.session.endProfiling();
-    const nodes = this.profile.count();
-    const { provider, name, notes } = this.settings;
-    if (name === 'cpu') return { nodes, notes };
-    const own = nodes[name === 'cuda' ? 'CUDAExecutionProvider' : 'WebGpuExecutionProvider'];
-    if (!own) return { nodes, notes: [...notes, `${provider === 'auto' ? 'CUDA' : provider} was asked for, but no node ran there: ${Object.keys(nodes).join(', ')} ran them all`] };
-    if (name !== 'cuda') return { nodes, notes };
+  private told({ kernels, copies }: Pick<Ran, 'kernels' | 'copies'>): Ran {
+    const nodes = nodesByProvider(kernels);
+    const { asked, name, notes } = this.settings;
+    const wanted = EXECUTION_PROVIDERS[asked === 'auto' ? 'cuda' : asked];
+    const ran = { nodes, kernels, copies, notes, fellBack: kernels.filter((kernel: Kernel) => kernel.provider !== wanted) };
+    if (name === 'cpu') return ran;
+    if (!nodes[EXECUTION_PROVIDERS[name]!]) return { ...ran, notes: [...notes, `${asked === 'auto' ? 'CUDA' : asked} was asked for, but no node ran there: ${Object.keys(nodes).join(', ')} ran them all`] };
+    if (name !== 'cuda') return ran;
     const tf32 = tf32Allowed();
-    return { nodes, tf32, notes: tf32 ? [...notes, 'TF32 is on (NVIDIA_TF32_OVERRIDE is not 0): results are compared within 1e-2 only'] : notes };
-  }
-
-  private toOrt(name: string, { data, shape }: Tensor): OrtTensor {
-    const type = this.types.get(name);
-    if (type === 'float32') return new this.ort.Tensor('float32', data, shape);
-    if (type === 'float16') return new this.ort.Tensor('float16', Uint16Array.from(data, toHalf), shape);
-    throw new Problem('bad-model', `the model's input ${name} is ${type ?? 'unknown'}; goldens have float32`);
+    return { ...ran, tf32, notes: tf32 ? [...notes, 'TF32 is on (NVIDIA_TF32_OVERRIDE is not 0): results are compared within its bounds only'] : notes };
   }
 }
 
-function portOf(metadata: InferenceSession.ValueMetadata): Port {
-  return { name: metadata.name, shape: metadata.isTensor ? metadata.shape : [] };
-}
+/** Problems of one provider that another may not have. */
+const RETRIED: ReadonlySet<string> = new Set(['bad-model', 'runtime-crash', 'missing-provider']);
 
-function toFloat32({ type, data }: OrtTensor): Float32Array {
-  if (data instanceof Float32Array) return data;
-  if (type === 'float16') {
-    const table = halfTable();
-    return Float32Array.from(data as Uint16Array, (half) => table[half]!);
+/** A session on CUDA that becomes one on the CPU when CUDA fails it. */
+class FallingBack implements Session {
+  private fallen = false;
+
+  private constructor(
+    private session: Session,
+    private readonly instead: (reason: string) => Promise<Session>,
+  ) {}
+
+  static async open(preferred: () => Promise<Session>, instead: (reason: string) => Promise<Session>): Promise<Session> {
+    try {
+      return new FallingBack(await preferred(), instead);
+    } catch (error) {
+      if (!(error instanceof Problem) || !RETRIED.has(error.code)) throw error;
+      return instead(error.message);
+    }
   }
-  return Float32Array.from(data as ArrayLike<number | bigint>, Number);
-}
 
-function modelProblem(verb: 'load' | 'run', error: unknown): Problem {
-  const message = shortMessage((error as Error).message);
-  return new Problem('bad-model', `onnxruntime cannot ${verb} the model: ${message}`, { help: helpFor(message), cause: error });
-}
+  get inputs(): readonly Port[] {
+    return this.session.inputs;
+  }
 
-function helpFor(message: string): string | undefined {
-  if (/external (data|initializer)/i.test(message)) return 'The model keeps tensors in a second file. It must lie beside the model, whole, under the name it was written with; a model in memory does not find it: give its path.';
-  if (/protobuf parsing failed/i.test(message)) return 'The file is no ONNX model, or is cut off.';
-  if (/yolonnx|not a registered function\/op|custom op/i.test(message)) return 'Opaque custom operators need a runtime with kernels for them; compile with --custom-ops inline or function to run it here.';
-  if (/IR version/i.test(message)) return 'Compile with a lower --opset: the IR version follows it.';
-  if (/opset|under development/i.test(message)) return 'Compile with --opset 17.';
-  return undefined;
+  get outputs(): readonly Port[] {
+    return this.session.outputs;
+  }
+
+  run(feeds: Feeds, outputs?: readonly string[]): Promise<ReadonlyMap<string, Tensor>> {
+    return this.attempt((session) => session.run(feeds, outputs));
+  }
+
+  survey(feeds: Feeds, outputs: readonly string[]): Promise<ReadonlyMap<string, Statistics>> {
+    return this.attempt((session) => session.survey(feeds, outputs));
+  }
+
+  finish(): Promise<Ran> {
+    return this.session.finish();
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
+  }
+
+  private async attempt<T>(step: (session: Session) => Promise<T>): Promise<T> {
+    try {
+      return await step(this.session);
+    } catch (error) {
+      if (this.fallen || !(error instanceof Problem) || !RETRIED.has(error.code)) throw error;
+      this.fallen = true;
+      this.session = await this.instead(error.message);
+      return step(this.session);
+    }
+  }
 }

@@ -1,23 +1,30 @@
 /** `verify`: goldens against a model file, or against what each golden names, compiled on the spot. */
-import { dirname, join, resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Problem } from '../errors.js';
-import { goldenWeights, type Golden, type ModuleGolden } from '../golden.js';
+import type { Golden } from '../golden.js';
+import type { FileModel } from '../inspect/model.js';
+import { originOf } from '../inspect/origin.js';
+import { withBytes } from '../inspect/taps.js';
 import type { ByteSource } from '../io.js';
-import type { Loadable, Provider } from '../runner.js';
+import type { Loadable, Provider, Runner } from '../runner.js';
 import { forTarget, type Target } from '../target.js';
-import { verifyGoldens, type CaseResult, type VerifyReport } from '../verify.js';
+import { verifyGoldens, type CaseResult, type Examined, type VerifyReport } from '../verify.js';
 import { checkComparable } from '../choose-passes.js';
-import { prepare, writeModule, writeNetwork, type GraphOptions } from '../compile.js';
-import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
+import { compileGolden, type GoldenOptions } from './compile-golden.js';
 import { checkOperators } from './compile.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
-import { readFacts } from './onnx-file.js';
+import { kept, removeAtExit } from './leftovers.js';
+import { modelOutput } from './model-output.js';
+import { factsOf } from './onnx-file.js';
+import { readModel } from './read-model.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { targetNamed } from './targets.js';
-import { today, version } from './version.js';
-import { openWeights, type InputOptions } from './inputs.js';
+import type { GraphOptions } from '../compile.js';
+import type { InputOptions } from './inputs.js';
 
 export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn' | 'onPass' | 'onStage' | 'target'>, Pick<InputOptions, 'keyMap'>, RunnerOptions {
   /** Without a model: compile for this runtime. */
@@ -27,6 +34,8 @@ export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn
   /** A model's path or bytes; without it every golden is compiled from what it names. */
   readonly model?: string | Uint8Array;
   readonly provider?: Provider;
+  /** Whether the report fails when a node ran elsewhere than on the provider asked for. */
+  readonly requireProvider?: boolean;
   /** In place of the goldens' own bounds: atol + rtol · max|wanted|. */
   readonly atol?: number;
   readonly rtol?: number;
@@ -39,46 +48,136 @@ export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn
 export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<VerifyReport> {
   const options = forTarget({ ...rest, ...targetNamed(target) });
   const files = findGoldens(options.goldens);
-  const { model, atol, rtol, provider = 'auto' } = options;
+  const { model, atol, rtol, provider = 'auto', graphOptimizationLevel, limits, signal } = options;
   for (const [name, value] of Object.entries({ atol, rtol })) {
     if (value !== undefined && !(Number.isFinite(value) && value >= 0)) throw new Problem('bad-option', `${name} must be a number from 0 on, got ${value}`);
   }
   await checkOperators(options);
   if (model === undefined) checkComparable(options);
-  const note = onceEach(options.onNote);
-  const twins = new Set<string>();
-  const opaque = options.customOps?.form === 'opaque';
-  // A model at fault fails its cases, one by one. What the caller tells need not be read from the file.
-  const known = options.half !== undefined && options.customOps !== undefined && !opaque;
-  const given = model === undefined ? undefined : known ? Promise.resolve({ model, half: false }) : runnable(model, twins, note);
-  const half = await given?.then((facts) => facts.half).catch(() => false);
-  const report = await verifyGoldens({
-    goldens: files.map((file) => () => {
-      stopIfAborted(options.signal);
-      return fileSource(file);
-    }),
-    model: async (golden, source) => {
-      if (given) return (await given).model;
-      const compiled = await compileGolden(golden, source, options);
-      return opaque ? (await runnable(compiled, twins, note)).model : compiled;
-    },
-    runner: nodeRunner(options.graphOptimizationLevel ? { graphOptimizationLevel: options.graphOptimizationLevel } : {}),
-    provider,
-    half: options.half === undefined ? (half ?? false) : options.half !== 'none',
-    ...(atol === undefined && rtol === undefined ? {} : { tolerance: { ...(atol === undefined ? {} : { atol }), ...(rtol === undefined ? {} : { rtol }) } }),
-    ...(options.onCase ? { onCase: options.onCase } : {}),
-    ...(options.onNote ? { onNote: options.onNote } : {}),
-  });
-  return twins.size === 0 ? report : { ...report, twins: [...twins] };
+  const runner = nodeRunner({ ...(graphOptimizationLevel ? { graphOptimizationLevel } : {}), ...(limits ? { limits } : {}), ...(signal ? { signal } : {}) });
+  const subjects = new Subjects(options);
+  try {
+    const report = await verifyGoldens({
+      goldens: files.map((file) => () => {
+        stopIfAborted(signal);
+        return fileSource(file);
+      }),
+      model: (golden, source) => subjects.next(golden, source),
+      runner,
+      provider,
+      half: options.half === undefined ? await subjects.half() : options.half !== 'none',
+      ...(atol === undefined && rtol === undefined ? {} : { tolerance: { ...(atol === undefined ? {} : { atol }), ...(rtol === undefined ? {} : { rtol }) } }),
+      ...(options.requireProvider === undefined ? {} : { requireProvider: options.requireProvider }),
+      examine: async (examined) => subjects.told(await explained(examined, subjects, runner, provider)),
+      ...(options.onCase ? { onCase: options.onCase } : {}),
+      ...(options.onNote ? { onNote: options.onNote } : {}),
+    });
+    return subjects.twins.size === 0 ? report : { ...report, twins: [...subjects.twins] };
+  } finally {
+    subjects.remove();
+    runner.close();
+  }
 }
 
-/** The model, or where it has opaque operators its twin with functions, which is said. */
-async function runnable(model: string | Uint8Array, twins: Set<string>, note: (text: string) => void): Promise<{ model: Loadable; half: boolean }> {
-  const { half, twin } = await readFacts(model);
-  if (!twin) return { model, half };
-  for (const name of twin.names) twins.add(name);
-  note(`onnxruntime has no kernels for ${twin.names.join(', ')}: the function twins of these opaque operators are run`);
-  return { model: typeof model === 'string' ? { bytes: twin.bytes, folder: dirname(resolve(model)) } : twin.bytes, half };
+/** A result with NaN or infinities is told where they come from. */
+async function explained({ file, feeds, result }: Examined, subjects: Subjects, runner: Runner, provider: Provider): Promise<CaseResult> {
+  const bad = result.outputs.filter(({ notFinite = 0 }) => notFinite > 0);
+  if (bad.length === 0) return result;
+  try {
+    const origin = await originOf({ model: subjects.model(), file, feeds, runner, provider }, bad.some(({ nan = 0 }) => nan > 0) ? 'NaN' : 'infinite');
+    return origin ? { ...result, origin } : result;
+  } catch (error) {
+    // A model that can run, but not with more outputs, has failed all the same.
+    if (!(error instanceof Problem) || error.code === 'aborted') throw error;
+    return result;
+  }
+}
+
+/** The models that goldens are verified on: always the same file, or one compiled for each into a temporary folder. */
+class Subjects {
+  /** Opaque operators in whose place twins ran. */
+  readonly twins = new Set<string>();
+  private readonly note: (text: string) => void;
+  private readonly folder: string | undefined;
+  private readonly given: Promise<Subject> | undefined;
+  private current: Subject | undefined;
+
+  constructor(private readonly options: VerifyFilesOptions & GoldenOptions) {
+    const { model, half, customOps } = options;
+    this.note = onceEach(options.onNote);
+    if (model === undefined) {
+      this.folder = mkdtempSync(join(tmpdir(), `yolonnx-verify-${process.pid}-`));
+      removeAtExit(this.folder);
+      return;
+    }
+    // What the caller tells need not be read from the file.
+    const known = half !== undefined && customOps !== undefined && customOps.form !== 'opaque';
+    this.given = known ? Promise.resolve({ place: model, file: model }) : this.runnable({ place: model, file: model });
+    // A model at fault fails its cases, one by one.
+    this.given.catch(() => undefined);
+  }
+
+  /** Whether the given file computes in float16. */
+  async half(): Promise<boolean> {
+    return (await this.given?.then(({ half }) => half).catch(() => false)) ?? false;
+  }
+
+  async next(golden: Golden, source: ByteSource): Promise<Loadable> {
+    this.current = await (this.given ?? this.compiled(golden, source));
+    return this.current.file;
+  }
+
+  /** The model of the current case, read when asked for. */
+  model(): FileModel {
+    const subject = this.current!;
+    return (subject.model ??= readModel(subject.place));
+  }
+
+  told(result: CaseResult): CaseResult {
+    const { compile } = this.current!;
+    return compile === undefined || !result.timings ? result : { ...result, timings: { compile, ...result.timings } };
+  }
+
+  remove(): void {
+    if (this.folder === undefined) return;
+    rmSync(this.folder, { recursive: true, force: true });
+    kept(this.folder);
+  }
+
+  private async compiled(golden: Golden, source: ByteSource): Promise<Subject> {
+    const started = performance.now();
+    const place = join(this.folder!, 'model.onnx');
+    const output = modelOutput(place);
+    try {
+      await compileGolden(golden, source, output, this.options);
+      output.commit();
+    } catch (error) {
+      output.abort();
+      throw error;
+    }
+    const subject: Subject = { place, file: place, compile: (performance.now() - started) / 1000 };
+    return this.options.customOps?.form === 'opaque' ? this.runnable(subject) : subject;
+  }
+
+  /** The model, or where it has opaque operators its twin with functions, which is said. */
+  private async runnable(subject: Subject): Promise<Subject> {
+    const model = readModel(subject.place);
+    const { half, twin } = await factsOf(model);
+    if (!twin) return { ...subject, half };
+    for (const name of twin.names) this.twins.add(name);
+    this.note(`onnxruntime has no kernels for ${twin.names.join(', ')}: the function twins of these opaque operators are run`);
+    return { ...subject, half, file: withBytes(subject.place, twin.append) };
+  }
+}
+
+interface Subject {
+  /** Where the model is, without what is appended to run it. */
+  readonly place: string | Uint8Array;
+  readonly file: Loadable;
+  readonly half?: boolean;
+  model?: FileModel;
+  /** Seconds. */
+  readonly compile?: number;
 }
 
 function onceEach(say: ((text: string) => void) | undefined): (text: string) => void {
@@ -87,30 +186,4 @@ function onceEach(say: ((text: string) => void) | undefined): (text: string) => 
     if (!said.has(text)) say?.(text);
     said.add(text);
   };
-}
-
-/** Compiles what a golden names: its yaml or module, arguments, seed or weights. */
-export async function compileGolden(golden: Golden, source: ByteSource, { keyMap, ...options }: GraphOptions & Pick<InputOptions, 'keyMap'> = {}): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  const hooks = { sink: { write: (bytes: Uint8Array): void => void parts.push(bytes.slice()) }, producerVersion: version(), date: today() };
-  const opened = golden.weights.from === 'checkpoint' ? await openWeights(join(dirname(golden.file), golden.weights.file), { keyMap, yamlGiven: true, lone: golden.kind === 'module' }) : undefined;
-  const common = { ...options, weights: opened?.source() ?? goldenWeights(golden, source) };
-  try {
-    if (golden.kind === 'module') {
-      const inputs = golden.inputs.map(({ shape }) => mapShape(golden, shape));
-      await writeModule({ ...common, module: golden.module, args: golden.args, inputs, repeats: golden.n, ...(golden.family ? { family: golden.family } : {}) }, library, hooks);
-    } else {
-      const request = { ...common, imgsz: golden.imgsz, batch: golden.batch, ...(golden.scale === undefined ? {} : { scale: golden.scale }) };
-      const prepared = await prepare({ file: golden.yamlFile, text: golden.yaml }, request, library);
-      await writeNetwork(prepared, request, hooks);
-    }
-  } finally {
-    opened?.close();
-  }
-  return Buffer.concat(parts);
-}
-
-function mapShape(golden: ModuleGolden, shape: readonly number[]): readonly number[] {
-  if (golden.op || shape.length === 4) return shape;
-  throw new Problem('bad-golden', `golden ${golden.file} has an input of shape [${shape.join(', ')}]; modules read [batch, channels, height, width]`);
 }
