@@ -1,6 +1,7 @@
 /**
  * The last step of the build: the command line becomes one file, because reading a hundred small ones doubles the
- * start-up, with a code cache for this version of Node beside it; dist/cli/main.js then is cli/start.cts. The modules of
+ * start-up, with a code cache for this version of Node beside it; dist/cli/main.js then is cli/start.cts, and dist/cli/report.html the
+ * page of `verify --report`. The modules of
  * ops are bundled by a generated list, which stands in the place of ops/index.ts.
  */
 import { build, type Plugin } from 'esbuild';
@@ -9,6 +10,7 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, readdirSync, rename
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pageHtml } from './bundle-page.js';
 
 const dist = fileURLToPath(new URL('..', import.meta.url));
 /** TypeScript leaves data where it is. */
@@ -94,6 +96,7 @@ for (const file of readdirSync(`${dist}cli`)) if (!['start.cjs', 'yolonnx.cjs'].
 renameSync(`${dist}cli/start.cjs`, `${dist}cli/main.js`);
 chmodSync(`${dist}cli/main.js`, 0o755);
 writeFileSync(`${dist}cli/package.json`, '{"type":"commonjs"}\n');
+writeFileSync(`${dist}cli/report.html`, await pageHtml());
 
 // Whatever this Node compiles for a small compilation need not be compiled again.
 const folder = mkdtempSync(join(tmpdir(), 'yolonnx-build-'));

@@ -31,6 +31,7 @@ interface Options extends WeightsOptions, GraphOptions, RuntimeOptions {
   readonly externalData: ExternalData;
   readonly profile: boolean;
   readonly verify?: readonly string[];
+  readonly report?: string;
   readonly json: boolean;
   readonly quiet: boolean;
 }
@@ -61,6 +62,7 @@ export const compileCommand: Command<Options> = {
     'external-data': { type: 'string', choices: ['auto', 'always'], default: 'auto', describe: 'tensors in a second file, OUTPUT.data: where one file cannot hold them (2 GiB), or always' },
     profile: { type: 'boolean', default: false, describe: 'print time and memory by stage' },
     verify: { type: 'string', array: true, describe: 'goldens that must pass before the file takes its name', group: 'Verification:' },
+    report: { type: 'string', describe: 'with --verify: write an HTML page of what was found', group: 'Verification:' },
     ...inGroup('Verification:', runtimeOptions),
     json: shared.json,
     quiet: { alias: 'q', type: 'boolean', default: false, describe: 'say nothing but errors' },
@@ -103,6 +105,7 @@ async function requestOf(options: Options): Promise<CompileOptions> {
     ...(options.names === undefined ? {} : { names: await classNames(options.names) }),
     ...weightsFrom(options),
     ...(verify === undefined ? {} : { verify }),
+    ...(options.report === undefined ? {} : { report: options.report }),
     ...graphFrom(options),
     imgsz: imageSize(options.imgsz),
     customOps: customOpsFrom(options),

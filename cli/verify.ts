@@ -11,6 +11,7 @@ interface Options extends Omit<WeightsOptions, 'weights'>, GraphOptions, Runtime
   readonly golden: readonly string[];
   readonly atol?: number;
   readonly rtol?: number;
+  readonly report?: string;
   readonly customOps: CustomOps['form'];
   readonly customDomain: string;
   readonly customName?: readonly string[];
@@ -26,6 +27,7 @@ export const verifyCommand: Command<Options> = {
     ...runtimeOptions,
     atol: { type: 'number', describe: 'absolute tolerance, in place of the goldens’ own bounds' },
     rtol: { type: 'number', describe: 'tolerance relative to the largest wanted value' },
+    report: { type: 'string', describe: 'write an HTML page: differences, layers, passes, the graph' },
     ...Object.fromEntries(Object.entries({ ...graphOptions, ...customOptions }).map(([name, option]) => [name, { ...option, describe: `without a model: ${option.describe}` }])),
     alias: weightsOptions.alias,
     'key-map': weightsOptions['key-map'],
@@ -33,7 +35,8 @@ export const verifyCommand: Command<Options> = {
   },
   examples: [
     ['$0 verify --golden fixtures/goldens', 'compile and verify everything there'],
-    ['$0 verify ema.onnx --golden yolov8n-ema.safetensors --provider cuda', 'one file, on the GPU'],
+    ['$0 verify ema.onnx --golden yolov8n-ema.safetensors --provider cuda --require-provider', 'one file, every node on the GPU'],
+    ['$0 verify ema.onnx --golden yolov8n-ema.safetensors --report ema.html', 'a page to look at'],
   ],
   async run(options, io) {
     const { golden, model, atol, rtol, json } = options;
@@ -42,6 +45,7 @@ export const verifyCommand: Command<Options> = {
     const report = await verify({
       ...modelAndGoldens(model, golden),
       ...runtimeFrom(options),
+      ...(options.report === undefined ? {} : { report: options.report }),
       ...(atol === undefined ? {} : { atol }),
       ...(rtol === undefined ? {} : { rtol }),
       ...graphFrom(options),

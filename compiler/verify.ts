@@ -1,7 +1,7 @@
 /** Runs a model on a golden's inputs and compares what comes out with the golden's outputs. */
 import { compareOutput, type OutputResult } from './compare.js';
 import { Problem, type ErrorCode } from './errors.js';
-import { divide, type Arithmetic, type Tolerance } from './golden-bounds.js';
+import { divide, type Arithmetic, type Bounds, type Tolerance } from './golden-bounds.js';
 import { parseGolden, type Golden } from './golden.js';
 import type { Origin } from './inspect/origin.js';
 import type { ByteSource } from './io.js';
@@ -77,9 +77,8 @@ export interface Examined {
   readonly golden: Golden;
   readonly file: Loadable;
   readonly feeds: Feeds;
-  readonly ports: readonly Port[];
-  readonly got: ReadonlyMap<string, Tensor>;
-  readonly arithmetic: Arithmetic;
+  /** What is compared: each output of the golden with the model's. */
+  readonly pairs: readonly Pair[];
   readonly ran: Ran;
   readonly result: CaseResult;
 }
@@ -202,11 +201,11 @@ export async function verifyGolden(golden: Golden, file: Loadable, runner: Runne
     const run = watch();
     const again = await timed(session, feeds, options.runs ?? 0);
     const ran = await session.finish();
-    const arithmetic = arithmeticOf(ran, options);
-    const outputs = compareOutputs(golden, session.outputs, got, arithmetic, options.tolerance ?? {});
+    const pairs = pairsOf(golden, session.outputs, got, arithmeticOf(ran, options), options.tolerance ?? {});
+    const outputs = pairs.map((pair) => compareOutput(pair.name, pair.want, pair.got, pair.bounds));
     const timings = { load, run, ...(again === undefined ? {} : { again }) };
     const result = { case: golden.case, golden: golden.file, ok: outputs.every(({ ok }) => ok), seconds: load + run, timings, outputs };
-    return { golden, file, feeds, ports: session.outputs, got, arithmetic, ran, result };
+    return { golden, file, feeds, pairs, ran, result };
   } finally {
     await session.close();
   }
@@ -260,15 +259,24 @@ function feedsFor(golden: Golden, ports: readonly Port[]): Map<string, Tensor> {
   );
 }
 
-function compareOutputs(golden: Golden, ports: readonly Port[], got: ReadonlyMap<string, Tensor>, arithmetic: Arithmetic, tolerance: Tolerance): OutputResult[] {
+export interface Pair {
+  /** The golden's name of the output. */
+  readonly name: string;
+  readonly want: Tensor;
+  /** Its rows are in the golden's order where the model orders them by score. */
+  readonly got: Tensor;
+  readonly bounds: Bounds;
+}
+
+function pairsOf(golden: Golden, ports: readonly Port[], results: ReadonlyMap<string, Tensor>, arithmetic: Arithmetic, tolerance: Tolerance): Pair[] {
   if (golden.outputs.length > ports.length) {
     throw misfit(golden, `has ${golden.outputs.length} outputs (${golden.outputs.map(({ name }) => name).join(', ')}), the model ${ports.length}`);
   }
   return golden.outputs.map((output, i) => {
     const bounds = { division: divide(golden, output), arithmetic, tolerance };
     const want = { data: output.read(), shape: output.shape };
-    const result = got.get(ports[i]!.name)!;
-    return compareOutput(output.name, want, golden.ordered ? matchRows(want, result, bounds) : result, bounds);
+    const got = results.get(ports[i]!.name)!;
+    return { name: output.name, want, got: golden.ordered ? matchRows(want, got, bounds) : got, bounds };
   });
 }
 

@@ -52,6 +52,8 @@ export interface CompileOptions extends Omit<NetworkOptions, 'weights' | 'warn' 
   readonly provider?: Provider;
   /** Whether verification fails when a node ran elsewhere than on the provider. */
   readonly requireProvider?: boolean;
+  /** With `verify`: an HTML page of what was found, written even when verification fails. */
+  readonly report?: string;
   /** Of time and memory for running the model. */
   readonly limits?: Limits;
   /** Whether to compute the SHA-256 of what is written; default true. */
@@ -109,6 +111,7 @@ export async function compile(given: CompileOptions): Promise<CompileResult> {
   stopIfAborted(options.signal);
   await checkOperators(options);
   if (options.verify && options.verify.length > 0) checkComparable(options);
+  else if (options.report !== undefined) throw new Problem('bad-option', 'a report needs goldens to verify with', { help: 'Name them with --verify.' });
   refuseInputs(options, inputFiles(options));
   const target = options.output === undefined ? new MemoryFile() : modelOutput(options.output);
   try {
@@ -252,7 +255,7 @@ async function verified(target: AtomicFile | MemoryFile, goldens: readonly strin
   options.onProgress?.({ stage: 'verify', done: 0, total: goldens.length });
   const { verify } = await import('./verify.js');
   const model = target instanceof MemoryFile ? target.bytes() : target.temporary;
-  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.requireProvider ? { requireProvider: true } : {}), ...(options.limits ? { limits: options.limits } : {}), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', customOps: options.customOps ?? {}, onNote: (note) => warn(new Problem('missing-provider', note)) });
+  return verify({ goldens, model, ...(options.provider ? { provider: options.provider } : {}), ...(options.requireProvider ? { requireProvider: true } : {}), ...(options.limits ? { limits: options.limits } : {}), ...(options.report === undefined ? {} : { report: options.report }), ...(options.signal ? { signal: options.signal } : {}), half: options.half ?? 'none', customOps: options.customOps ?? {}, onNote: (note) => warn(new Problem('missing-provider', note)) });
 }
 
 /** Loaded when asked for: it takes Node some milliseconds. */

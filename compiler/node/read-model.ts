@@ -30,7 +30,7 @@ export function readModel(model: string | Uint8Array): FileModel {
     const value = constantTensor(node);
     if (value) tensors.set(node.output![0]!, tensorOf(value, node.output![0]!, true, folder));
   }
-  const nodes = (graph.node ?? []).filter((node) => !isConstant(node) || !constantTensor(node));
+  const nodes = named(graph.node ?? []).filter((_, i) => !isConstant(graph.node![i]!) || !constantTensor(graph.node![i]!));
   const domains = Object.fromEntries(decoded.opsetImport.filter(({ domain }) => domain && domain !== 'ai.onnx').map(({ domain, version }) => [domain!, Number(version ?? 0)]));
   return {
     producer: [decoded.producerName, decoded.producerVersion].filter(Boolean).join(' '),
@@ -40,7 +40,7 @@ export function readModel(model: string | Uint8Array): FileModel {
     metadata: Object.fromEntries(decoded.metadataProps.map(({ key, value }) => [key ?? '', value ?? ''])),
     inputs: (graph.input ?? []).filter((port) => !tensors.has(port.name ?? '')).map(portOf),
     outputs: (graph.output ?? []).map(portOf),
-    nodes: named(nodes),
+    nodes,
     tensors,
     functions: decoded.functions.map(({ domain, name: own }) => `${domain ?? ''}::${own ?? ''}`),
   };
@@ -72,17 +72,17 @@ function portOf({ name, type }: onnx.IValueInfoProto): FilePort {
   return {
     name: name ?? '',
     dtype: tensor ? dtypeOf(tensor.elemType) : 'none',
-    shape: (tensor?.shape?.dim ?? []).map(({ dimValue, dimParam }) => (dimParam ? dimParam : dimValue === null || dimValue === undefined ? '?' : Number(dimValue))),
+    shape: (tensor?.shape?.dim ?? []).map(({ dimValue, dimParam }) => ([dimParam, dimValue === undefined || dimValue === null ? '?' : Number(dimValue)].find((size) => size !== '' && size !== undefined && size !== null)!)),
   };
 }
 
 /** AttributeProto's type of one integer. */
 const INTEGER = 2;
 
-/** Nodes without a name are called by operator and place. */
+/** Nodes without a name are called by operator and place, as in onnxruntime's profile. */
 function named(nodes: readonly onnx.INodeProto[]): FileNode[] {
   return nodes.map((node, i) => ({
-    name: node.name ? node.name : `${node.opType ?? ''}_${i}`,
+    name: [node.name, `${node.opType ?? ''}_${i}`].find(Boolean)!,
     op: node.opType ?? '',
     domain: node.domain === 'ai.onnx' ? '' : (node.domain ?? ''),
     inputs: node.input ?? [],
@@ -96,7 +96,7 @@ const SHOWN = 16;
 function textOf({ type, f, i, s, t, g, floats, ints, strings, tensors, graphs }: onnx.IAttributeProto): string {
   const list = (values: readonly unknown[]): string => `[${values.slice(0, SHOWN).map(String).join(', ')}${values.length > SHOWN ? ', …' : ''}]`;
   const word = (bytes: Uint8Array | null | undefined): string => JSON.stringify(new TextDecoder().decode(bytes ?? new Uint8Array(0)));
-  switch (Number(type ?? 0)) {
+  switch (type as number | undefined) {
     case 1:
       return String(Number((f ?? 0).toPrecision(7)));
     case 2:
@@ -144,9 +144,12 @@ function tensorOf(tensor: onnx.ITensorProto, name: string, constant: boolean, fo
   return { name, dtype: dtypeOf(tensor.dataType), shape, constant, read: () => numbersOf(tensor, name, elementsOf(shape), folder) };
 }
 
+/** TensorProto.DataLocation of tensors in another file. */
+const EXTERNAL = 1;
+
 function numbersOf(tensor: onnx.ITensorProto, name: string, elements: number, folder: string | undefined): Float32Array | Float64Array {
   const type = tensor.dataType ?? 0;
-  const raw = tensor.dataLocation === 1 ? externalBytes(tensor, name, folder) : tensor.rawData;
+  const raw = (tensor.dataLocation as number | undefined) === EXTERNAL ? externalBytes(tensor, name, folder) : tensor.rawData;
   const numbers = raw && raw.length > 0 ? fromBytes(raw, type, name) : fromFields(tensor, type, name);
   if (numbers.length !== elements) throw new Problem('bad-model', `tensor ${name} has ${numbers.length} numbers, its shape says ${elements}`);
   return numbers;

@@ -142,7 +142,6 @@ const memorySize = (bytes: number): string => (bytes < 2 ** 30 ? `${Math.round(b
 /** The end of what was said: lines without colours, stacks and dumps left out, at most 300 characters. */
 function lastWords(said: string): string {
   const lines = said
-    // eslint-disable-next-line no-control-regex
     .replace(/\u001b\[[\d;]*m/g, '')
     .split('\n')
     .map((line) => line.trim())

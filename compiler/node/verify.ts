@@ -1,18 +1,22 @@
 /** `verify`: goldens against a model file, or against what each golden names, compiled on the spot. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Problem } from '../errors.js';
 import type { Golden } from '../golden.js';
 import type { FileModel } from '../inspect/model.js';
 import { originOf } from '../inspect/origin.js';
+import { passChange } from '../inspect/pass-changes.js';
 import { withBytes } from '../inspect/taps.js';
+import type { PassReport } from '../../passes/pass.js';
+import type { ReportPass } from '../report.js';
 import type { ByteSource } from '../io.js';
 import type { Loadable, Provider, Runner } from '../runner.js';
 import { forTarget, type Target } from '../target.js';
 import { verifyGoldens, type CaseResult, type Examined, type VerifyReport } from '../verify.js';
 import { checkComparable } from '../choose-passes.js';
 import { stopIfAborted } from './abort.js';
+import { caseReport, failedCase, type Inspected } from './case-report.js';
 import { compileGolden, type GoldenOptions } from './compile-golden.js';
 import { checkOperators } from './compile.js';
 import { fileSource } from './files.js';
@@ -20,6 +24,7 @@ import { findGoldens } from './goldens.js';
 import { kept, removeAtExit } from './leftovers.js';
 import { modelOutput } from './model-output.js';
 import { factsOf } from './onnx-file.js';
+import { Page } from './page.js';
 import { readModel } from './read-model.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { targetNamed } from './targets.js';
@@ -39,6 +44,8 @@ export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn
   /** In place of the goldens' own bounds: atol + rtol · max|wanted|. */
   readonly atol?: number;
   readonly rtol?: number;
+  /** An HTML page that shows what was found: histograms, layers, passes, the graph. It appears whole or not at all. */
+  readonly report?: string;
   readonly onCase?: (result: CaseResult) => void;
   readonly onNote?: (note: string) => void;
   readonly signal?: AbortSignal;
@@ -56,6 +63,7 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
   if (model === undefined) checkComparable(options);
   const runner = nodeRunner({ ...(graphOptimizationLevel ? { graphOptimizationLevel } : {}), ...(limits ? { limits } : {}), ...(signal ? { signal } : {}) });
   const subjects = new Subjects(options);
+  const page = options.report === undefined ? undefined : new Page(options.report, [...files, ...(typeof model === 'string' ? [model] : [])]);
   try {
     const report = await verifyGoldens({
       goldens: files.map((file) => () => {
@@ -68,16 +76,32 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
       half: options.half === undefined ? await subjects.half() : options.half !== 'none',
       ...(atol === undefined && rtol === undefined ? {} : { tolerance: { ...(atol === undefined ? {} : { atol }), ...(rtol === undefined ? {} : { rtol }) } }),
       ...(options.requireProvider === undefined ? {} : { requireProvider: options.requireProvider }),
-      examine: async (examined) => subjects.told(await explained(examined, subjects, runner, provider)),
-      ...(options.onCase ? { onCase: options.onCase } : {}),
-      ...(options.onNote ? { onNote: options.onNote } : {}),
+      ...(page ? { runs: TIMED_RUNS } : {}),
+      examine: async (examined) => {
+        const result = subjects.told(await explained(examined, subjects, runner, provider));
+        page?.add(await caseReport(examined, result, subjects.inspected(), runner, provider));
+        return result;
+      },
+      onCase: (result) => {
+        if (result.error) page?.add(failedCase(result));
+        options.onCase?.(result);
+      },
+      onNote: (note) => {
+        page?.note(note);
+        options.onNote?.(note);
+      },
     });
+    await page?.write(report, model);
     return subjects.twins.size === 0 ? report : { ...report, twins: [...subjects.twins] };
   } finally {
+    page?.abort();
     subjects.remove();
     runner.close();
   }
 }
+
+/** For the times that a report page shows. */
+const TIMED_RUNS = 5;
 
 /** A result with NaN or infinities is told where they come from. */
 async function explained({ file, feeds, result }: Examined, subjects: Subjects, runner: Runner, provider: Provider): Promise<CaseResult> {
@@ -138,6 +162,12 @@ class Subjects {
     return compile === undefined || !result.timings ? result : { ...result, timings: { compile, ...result.timings } };
   }
 
+  inspected(): Inspected {
+    const { place, passes } = this.current!;
+    const bytes = typeof place === 'string' ? statSync(place).size : place.length;
+    return { model: this.model(), bytes, ...(this.given && typeof place === 'string' ? { path: place } : {}), ...(passes ? { passes } : {}) };
+  }
+
   remove(): void {
     if (this.folder === undefined) return;
     rmSync(this.folder, { recursive: true, force: true });
@@ -147,15 +177,16 @@ class Subjects {
   private async compiled(golden: Golden, source: ByteSource): Promise<Subject> {
     const started = performance.now();
     const place = join(this.folder!, 'model.onnx');
+    const passes: ReportPass[] = [];
     const output = modelOutput(place);
     try {
-      await compileGolden(golden, source, output, this.options);
+      await compileGolden(golden, source, output, { ...this.options, ...(this.options.report === undefined ? {} : { onPass: (report: PassReport) => passes.push(passChange(report)) }) });
       output.commit();
     } catch (error) {
       output.abort();
       throw error;
     }
-    const subject: Subject = { place, file: place, compile: (performance.now() - started) / 1000 };
+    const subject: Subject = { place, file: place, compile: (performance.now() - started) / 1000, ...(passes.length > 0 ? { passes } : {}) };
     return this.options.customOps?.form === 'opaque' ? this.runnable(subject) : subject;
   }
 
@@ -178,6 +209,7 @@ interface Subject {
   model?: FileModel;
   /** Seconds. */
   readonly compile?: number;
+  readonly passes?: readonly ReportPass[];
 }
 
 function onceEach(say: ((text: string) => void) | undefined): (text: string) => void {

@@ -1,0 +1,136 @@
+/** Describes the file that ran, for a report: its layers, nodes and values, in the sizes and numbers that it ran with. */
+import type { Kernel, Ran, Statistics } from '../runner.js';
+import type { ReportLayer, ReportModel, ReportNode, ReportValue } from '../report.js';
+import { macsOf } from './costs.js';
+import { layersOf, type FileLayer } from './layers.js';
+import { elementsOf, type FileModel, type FileNode } from './model.js';
+
+/** A yaml's row. */
+export interface Row {
+  readonly index: number;
+  readonly from: number | readonly number[];
+  readonly module: string;
+  readonly args: string;
+}
+
+export interface Sources {
+  readonly model: FileModel;
+  /** As users run it: with the runtime's own optimizer. */
+  readonly ran: Ran;
+  /** Every node as the file has it, without that optimizer. */
+  readonly plain: readonly Kernel[];
+  /** Of the results of layers. */
+  readonly statistics: ReadonlyMap<string, Statistics>;
+  /** Of a lone module: the one, without an index. */
+  readonly rows: readonly Row[];
+  /** Shapes of the inputs that it ran with. */
+  readonly inputs: ReadonlyMap<string, readonly number[]>;
+}
+
+type Described = Pick<ReportModel, 'producer' | 'opset' | 'irVersion' | 'inputs' | 'outputs' | 'parameters' | 'gflops' | 'layers' | 'nodes' | 'values'>;
+
+export function describeModel(sources: Sources): Described {
+  const { model, plain } = sources;
+  const { producer, opset, irVersion, inputs, outputs } = model;
+  const layers = layersOf(model);
+  const owner = ownersOf(layers);
+  const costs = layers.map(() => 0);
+  for (const kernel of plain) {
+    const index = owner.of(kernel.name);
+    if (index !== undefined) costs[index]! += macsOf(kernel, owner.transposed(kernel.name));
+  }
+  const times = layers.map((): number | null => null);
+  for (const kernel of sources.ran.kernels) {
+    const index = owner.of(kernel.name);
+    if (index !== undefined) times[index] = (times[index] ?? 0) + kernel.milliseconds;
+  }
+  const described = layers.map((layer, i) => layerOf(layer, costs[i]!, times[i]!, sources));
+  const initializers = [...model.tensors.values()].filter(({ constant }) => !constant);
+  return {
+    producer, opset, irVersion, inputs, outputs,
+    parameters: initializers.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
+    gflops: (2 * costs.reduce((sum, macs) => sum + macs, 0)) / 1e9,
+    layers: described,
+    nodes: nodesOf(layers, sources),
+    values: valuesOf(sources),
+  };
+}
+
+/** Which layer a kernel belongs to: by its node's name, or the start of it where the runtime made it of that node. */
+function ownersOf(layers: readonly FileLayer[]): { of(name: string): number | undefined; transposed(name: string): boolean } {
+  const nodes = new Map<string, { readonly layer: number; readonly node: FileNode }>();
+  const byIndex = new Map<number, number>();
+  layers.forEach(({ nodes: own, index }, layer) => {
+    if (index !== undefined) byIndex.set(index, layer);
+    for (const node of own) nodes.set(node.name, { layer, node });
+  });
+  const of = (name: string): number | undefined => {
+    for (let start = name; start !== ''; start = start.slice(0, Math.max(start.lastIndexOf('/'), start.lastIndexOf('_'), 0))) {
+      const known = nodes.get(start);
+      if (known) return known.layer;
+    }
+    const row = /(?:^|[/.])model\.(\d{1,5})[./]/.exec(name)?.[1];
+    return row === undefined ? undefined : byIndex.get(Number(row));
+  };
+  return {
+    of,
+    transposed: (name) => nodes.get(name)?.node.attributes.some((attribute) => attribute.name === 'transA' && attribute.integer === 1) ?? false,
+  };
+}
+
+function layerOf({ name, index, nodes, results }: FileLayer, macs: number, milliseconds: number | null, { model, statistics, rows }: Sources): ReportLayer {
+  const row = index === undefined ? (rows.length === 1 ? rows[0] : undefined) : rows.find((candidate) => candidate.index === index);
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const weights = [...read].flatMap((input) => model.tensors.get(input) ?? []).filter(({ constant }) => !constant);
+  const known = results.flatMap((result) => statistics.get(result) ?? []);
+  const ranges = known.flatMap(({ range }) => (range ? [range] : []));
+  return {
+    name,
+    ...(index === undefined ? {} : { index }),
+    ...(row ? { module: row.module, args: row.args, ...(index === undefined ? {} : { from: row.from }) } : {}),
+    parameters: weights.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
+    gflops: (2 * macs) / 1e9,
+    milliseconds,
+    nodes: nodes.length,
+    shapes: known.map(({ shape }) => shape),
+    range: ranges.length === 0 ? null : [Math.min(...ranges.map(([least]) => least)), Math.max(...ranges.map(([, most]) => most))],
+    notFinite: known.reduce((sum, { nan, infinite }) => sum + nan + infinite, 0),
+  };
+}
+
+function nodesOf(layers: readonly FileLayer[], { model, ran }: Sources): ReportNode[] {
+  const kernels = new Map(ran.kernels.map((kernel) => [kernel.name, kernel]));
+  const layerOfNode = new Map(layers.flatMap(({ nodes }, layer) => nodes.map((node) => [node, layer] as const)));
+  return model.nodes.map((node) => {
+    const kernel = kernels.get(node.name);
+    return {
+      name: node.name,
+      op: node.op,
+      ...(node.domain === '' ? {} : { domain: node.domain }),
+      layer: layerOfNode.get(node) ?? 0,
+      inputs: node.inputs,
+      outputs: node.outputs,
+      attributes: node.attributes.map(({ name, text }) => [name, text] as const),
+      ...(kernel ? { provider: kernel.provider, milliseconds: kernel.milliseconds } : {}),
+    };
+  });
+}
+
+/** onnxruntime's profile has C++ types. */
+const TYPES: Readonly<Record<string, string>> = { float: 'float32', double: 'float64' };
+
+function valuesOf({ model, plain, inputs }: Sources): Record<string, ReportValue> {
+  const kernels = new Map(plain.map((kernel) => [kernel.name, kernel]));
+  const outputs = new Set(model.outputs.map(({ name }) => name));
+  const values = new Map<string, ReportValue>();
+  for (const { name, dtype } of model.inputs) values.set(name, { kind: 'input', dtype, ...(inputs.has(name) ? { shape: inputs.get(name)! } : {}) });
+  for (const { name, dtype, shape } of model.tensors.values()) values.set(name, { kind: 'initializer', dtype, shape });
+  for (const node of model.nodes) {
+    node.outputs.forEach((name, i) => {
+      if (name === '') return;
+      const result = kernels.get(node.name)?.outputs[i];
+      values.set(name, { kind: outputs.has(name) ? 'output' : 'value', ...(result ? { dtype: TYPES[result.type] ?? result.type, shape: result.shape } : {}) });
+    });
+  }
+  return Object.fromEntries(values);
+}
