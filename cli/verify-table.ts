@@ -28,12 +28,16 @@ function providerLine({ requested, nodes, copies, tf32 }: ProviderReport): strin
 
 const SHOWN = 8;
 
-/** What ran elsewhere than asked for; all of it on the CPU, where `auto` says so itself. */
-function fallBacks({ requested, required, ran, fellBack = [] }: ProviderReport): string[] {
-  if (fellBack.length === 0 || (requested === 'auto' && ran.length === 1 && !required)) return [];
+/** What ran elsewhere than asked for. */
+function fallBacks({ requested, required, nodes, fellBack = [] }: ProviderReport): string[] {
+  const count = fellBack.reduce((sum, entry) => sum + entry.nodes, 0);
+  const all = count === Object.values(nodes).reduce((sum, each) => sum + each, 0);
+  // Where `auto` takes the CPU a note says why.
+  if (count === 0 || (requested === 'auto' && all && !required)) return [];
+  if (all) return [`${required ? 'FAILED: ' : ''}no node ran on ${requested === 'auto' ? 'cuda' : requested}`];
   const list = fellBack.slice(0, SHOWN).map(({ op, nodes, first }) => `${op} ${nodes} (first ${first.node})`);
   const more = fellBack.length > SHOWN ? `, and ${fellBack.length - SHOWN} operators more` : '';
-  return [`${required ? 'FAILED: ' : ''}not on ${requested === 'auto' ? 'cuda' : requested}: ${list.join(', ')}${more}`];
+  return [`${required ? 'FAILED: ' : ''}${count} nodes did not run on ${requested === 'auto' ? 'cuda' : requested}: ${list.join(', ')}${more}`];
 }
 
 function rowsOf(result: CaseResult): string[][] {

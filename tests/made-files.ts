@@ -79,6 +79,27 @@ export function onnxModel({ op = 'Relu', domain = '', elemType = 1, dims = [1, 2
   return onnx.ModelProto.encode(onnx.ModelProto.fromObject({ irVersion: 8, opsetImport, graph })).finish();
 }
 
+export interface MadeNode {
+  readonly op: string;
+  readonly name?: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: readonly object[];
+}
+
+/** A graph of float32 from x to y, both of these sizes; initializers by name. */
+export function graphModel(nodes: readonly MadeNode[], initializers: Readonly<Record<string, MadeTensor>> = {}, dims: readonly number[] = [1, 2, 2, 2]): Uint8Array {
+  const value = (name: string): object => ({ name, type: { tensorType: { elemType: 1, shape: { dim: dims.map((size) => ({ dimValue: size })) } } } });
+  const graph = {
+    name: 'made',
+    node: nodes.map(({ op, name = '', inputs, outputs, attributes = [] }) => ({ opType: op, name, input: inputs, output: outputs, attribute: attributes })),
+    input: [value('x')],
+    output: [value('y')],
+    initializer: Object.entries(initializers).map(([name, { shape, bytes }]) => ({ name, dataType: 1, dims: shape, rawData: bytes })),
+  };
+  return onnx.ModelProto.encode(onnx.ModelProto.fromObject({ irVersion: 8, opsetImport: [{ domain: '', version: 17 }], producerName: 'made', graph })).finish();
+}
+
 /** The Problem that a step throws. */
 export function problemOf(step: () => unknown): Problem {
   try {

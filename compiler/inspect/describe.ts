@@ -30,52 +30,54 @@ export interface Sources {
 type Described = Pick<ReportModel, 'producer' | 'opset' | 'irVersion' | 'inputs' | 'outputs' | 'parameters' | 'gflops' | 'layers' | 'nodes' | 'values'>;
 
 export function describeModel(sources: Sources): Described {
-  const { model, plain } = sources;
+  const { model, plain, ran } = sources;
   const { producer, opset, irVersion, inputs, outputs } = model;
   const layers = layersOf(model);
-  const owner = ownersOf(layers);
+  const owners = new Owners(layers);
   const costs = layers.map(() => 0);
   for (const kernel of plain) {
-    const index = owner.of(kernel.name);
-    if (index !== undefined) costs[index]! += macsOf(kernel, owner.transposed(kernel.name));
+    const { layer, node } = owners.of(kernel.name);
+    if (layer !== undefined) costs[layer]! += macsOf(kernel, node?.attributes.some(({ name, integer }) => name === 'transA' && integer === 1));
   }
   const times = layers.map((): number | null => null);
-  for (const kernel of sources.ran.kernels) {
-    const index = owner.of(kernel.name);
-    if (index !== undefined) times[index] = (times[index] ?? 0) + kernel.milliseconds;
+  const kernels = new Map<FileNode, Kernel>();
+  for (const kernel of ran.kernels) {
+    const { layer, node } = owners.of(kernel.name);
+    if (layer !== undefined) times[layer] = (times[layer] ?? 0) + kernel.milliseconds;
+    if (node) kernels.set(node, { ...kernel, milliseconds: kernel.milliseconds + (kernels.get(node)?.milliseconds ?? 0) });
   }
-  const described = layers.map((layer, i) => layerOf(layer, costs[i]!, times[i]!, sources));
   const initializers = [...model.tensors.values()].filter(({ constant }) => !constant);
   return {
     producer, opset, irVersion, inputs, outputs,
     parameters: initializers.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
     gflops: (2 * costs.reduce((sum, macs) => sum + macs, 0)) / 1e9,
-    layers: described,
-    nodes: nodesOf(layers, sources),
+    layers: layers.map((layer, i) => layerOf(layer, costs[i]!, times[i]!, sources)),
+    nodes: nodesOf(layers, sources.model, kernels),
     values: valuesOf(sources),
   };
 }
 
-/** Which layer a kernel belongs to: by its node's name, or the start of it where the runtime made it of that node. */
-function ownersOf(layers: readonly FileLayer[]): { of(name: string): number | undefined; transposed(name: string): boolean } {
-  const nodes = new Map<string, { readonly layer: number; readonly node: FileNode }>();
-  const byIndex = new Map<number, number>();
-  layers.forEach(({ nodes: own, index }, layer) => {
-    if (index !== undefined) byIndex.set(index, layer);
-    for (const node of own) nodes.set(node.name, { layer, node });
-  });
-  const of = (name: string): number | undefined => {
+/** Which layer and node a kernel belongs to: by its name, or the start of it where the runtime made it of that node. */
+class Owners {
+  private readonly nodes = new Map<string, { readonly layer: number; readonly node: FileNode }>();
+  private readonly rows = new Map<number, number>();
+
+  constructor(layers: readonly FileLayer[]) {
+    layers.forEach(({ nodes, index }, layer) => {
+      if (index !== undefined) this.rows.set(index, layer);
+      for (const node of nodes) this.nodes.set(node.name, { layer, node });
+    });
+  }
+
+  of(name: string): { readonly layer?: number | undefined; readonly node?: FileNode } {
+    // `model.0.conv/Conv_nchwc`, `model.0/Mul/QuickGeluFusion/`
     for (let start = name; start !== ''; start = start.slice(0, Math.max(start.lastIndexOf('/'), start.lastIndexOf('_'), 0))) {
-      const known = nodes.get(start);
-      if (known) return known.layer;
+      const known = this.nodes.get(start);
+      if (known) return known;
     }
     const row = /(?:^|[/.])model\.(\d{1,5})[./]/.exec(name)?.[1];
-    return row === undefined ? undefined : byIndex.get(Number(row));
-  };
-  return {
-    of,
-    transposed: (name) => nodes.get(name)?.node.attributes.some((attribute) => attribute.name === 'transA' && attribute.integer === 1) ?? false,
-  };
+    return row === undefined ? {} : { layer: this.rows.get(Number(row)) };
+  }
 }
 
 function layerOf({ name, index, nodes, results }: FileLayer, macs: number, milliseconds: number | null, { model, statistics, rows }: Sources): ReportLayer {
@@ -98,11 +100,10 @@ function layerOf({ name, index, nodes, results }: FileLayer, macs: number, milli
   };
 }
 
-function nodesOf(layers: readonly FileLayer[], { model, ran }: Sources): ReportNode[] {
-  const kernels = new Map(ran.kernels.map((kernel) => [kernel.name, kernel]));
+function nodesOf(layers: readonly FileLayer[], model: FileModel, kernels: ReadonlyMap<FileNode, Kernel>): ReportNode[] {
   const layerOfNode = new Map(layers.flatMap(({ nodes }, layer) => nodes.map((node) => [node, layer] as const)));
   return model.nodes.map((node) => {
-    const kernel = kernels.get(node.name);
+    const kernel = kernels.get(node);
     return {
       name: node.name,
       op: node.op,

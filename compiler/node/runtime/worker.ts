@@ -1,6 +1,7 @@
 /** The process that runs models: one session at a time, one request after the other. */
 import { Worker } from 'node:worker_threads';
 import { Problem } from '../../errors.js';
+import { endOverMemory } from './memory.js';
 import { OrtSession } from './session.js';
 import { MEMORY_VARIABLE, type Answer, type Request, type RequestName, type Requests } from './protocol.js';
 
@@ -43,7 +44,11 @@ async function answer<N extends RequestName>({ name, takes }: Request<N>): Promi
 }
 
 process.on('message', (request: Request) => {
-  void answer(request).then((message) => process.send?.(message));
+  void answer(request).then((message) => {
+    // The watchdog may not have looked yet.
+    endOverMemory(bytes);
+    process.send?.(message);
+  });
 });
 process.on('disconnect', () => process.exit());
 // The terminal tells every process of the group; the one that asked decides.
