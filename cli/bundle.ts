@@ -1,8 +1,8 @@
 /**
  * The last step of the build: the command line becomes one file, because reading a hundred small ones doubles the
- * start-up, with a code cache for this version of Node beside it; dist/cli/main.js then is cli/start.cts, and dist/cli/report.html the
- * page of `verify --report`. The modules of
- * ops are bundled by a generated list, which stands in the place of ops/index.ts.
+ * start-up, with a code cache for this version of Node beside it; dist/cli/main.js then is cli/start.cts. The modules of
+ * ops are bundled by a generated list, which stands in the place of ops/index.ts. dist/cli/report.html is the page of
+ * `verify --report` without its data.
  */
 import { build, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';

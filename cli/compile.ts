@@ -139,7 +139,7 @@ async function report(result: CompileResult, options: Options, io: Io): Promise<
   }
   if (result.profile && !options.json) io.err(await (await import('./profile-table.js')).profileTable(result.profile));
   if (verification && verification.failed > 0) io.err(`error: verification failed for ${verification.failed} of ${verification.cases.length} goldens: nothing was written`);
-  else if (verification && (await import('../compiler/verify.js')).missedProvider(verification.provider)) io.err('error: nodes ran on another provider than required: nothing was written');
+  else if (verification && (await import('../compiler/provider-report.js')).missedProvider(verification.provider)) io.err('error: nodes ran on another provider than required: nothing was written');
 }
 
 /** Where the weights are from; what PyTorch saves and no graph reads, by its name. */

@@ -1,47 +1,70 @@
 /** `yolonnx doctor`: which execution providers can really run here, and what the others lack. */
-import type { ProviderState } from '../compiler/node/providers.js';
 import { shared, type Command } from './command.js';
+import type { Io } from './io.js';
 
-/** What `doctor --json` prints. */
-export interface DoctorReport {
-  readonly node: string;
-  readonly platform: string;
-  /** Its version; null when it is not installed. */
-  readonly onnxruntime: string | null;
-  readonly providers: readonly ProviderState[];
+interface Options {
+  readonly json: boolean;
+  readonly installCuda: boolean;
+  readonly from?: string;
 }
 
-export const doctorCommand: Command<{ readonly json: boolean }> = {
+export const doctorCommand: Command<Options> = {
   usage: 'doctor',
   describe: 'Say which execution providers can run here, and what the others lack',
   positionals: {},
-  options: { json: shared.json },
-  examples: [],
+  options: {
+    'install-cuda': { type: 'boolean', default: false, describe: "install the CUDA libraries that npm leaves out, with onnxruntime-node's own installer (from NuGet, for CUDA 12)" },
+    from: {
+      type: 'string',
+      describe:
+        'where --install-cuda takes them: pypi (the onnxruntime-gpu of the same version, for CUDA 13; PIP_INDEX_URL or UV_DEFAULT_INDEX names another index, HTTPS_PROXY a proxy), or the path of a wheel, a .nupkg, the .so or its folder',
+    },
+    json: shared.json,
+  },
+  examples: [
+    ['$0 doctor --install-cuda --from pypi', 'CUDA 13, from PyPI'],
+    ['$0 doctor --install-cuda --from onnxruntime_gpu.whl', 'without a network: a file that pip download fetched elsewhere'],
+  ],
   /** Exit code: 0, or 3 when not even the CPU can run models. */
-  async run({ json }, io) {
-    const { findOnnxruntime } = await import('../compiler/node/onnxruntime.js');
-    const { probed, probeProvider } = await import('../compiler/node/providers.js');
-    const report: DoctorReport = {
-      node: process.versions.node,
-      platform: `${process.platform} ${process.arch}`,
-      onnxruntime: findOnnxruntime()?.version ?? null,
-      providers: await Promise.all(probed.map(probeProvider)),
-    };
-    io.out(json ? JSON.stringify(report, null, 2) : describe(report));
+  async run({ json, installCuda, from }, io) {
+    const { doctorReport, doctorText } = await import('../compiler/node/doctor.js');
+    if (installCuda || from !== undefined) await install(installCuda, from, io);
+    const report = await doctorReport();
+    io.out(json ? JSON.stringify(report, null, 2) : doctorText(report));
     return report.providers.some(({ provider, usable }) => provider === 'cpu' && usable) ? 0 : 3;
   },
 };
 
-function describe({ node, platform, onnxruntime, providers }: DoctorReport): string {
-  return [`Node ${node} on ${platform}, onnxruntime-node ${onnxruntime ?? 'not installed'}`, ...providers.flatMap(describeProvider)].join('\n');
+async function install(installCuda: boolean, from: string | undefined, io: Io): Promise<void> {
+  if (!installCuda) {
+    const { Problem } = await import('../compiler/errors.js');
+    throw new Problem('bad-option', '--from is where --install-cuda takes the libraries from, and that is not given', { help: 'yolonnx doctor --install-cuda --from ...' });
+  }
+  const { installCuda: run } = await import('../compiler/node/install-cuda.js');
+  const { findOnnxruntime } = await import('../compiler/node/onnxruntime.js');
+  const bar = io.isTty ? await downloadBar() : undefined;
+  try {
+    const { version, cuda, folder } = await run(findOnnxruntime(), { ...(from === undefined ? {} : { from }), say: io.err, onProgress: (done, total) => bar?.show(done, total) });
+    bar?.stop();
+    io.err(`installed in ${folder}: the CUDA provider of onnxruntime ${version}, for CUDA ${cuda}`);
+  } finally {
+    bar?.stop();
+  }
 }
 
-function describeProvider({ provider, usable, missing, reason, help }: ProviderState): string[] {
-  const label = provider.padEnd(7);
-  if (usable) return [`  ${label} usable`];
-  return [
-    `  ${label} not usable: ${reason ?? 'unknown reason'}`,
-    ...(missing.length && !missing.every((name) => reason?.includes(name)) ? [`          missing: ${missing.join(', ')}`] : []),
-    ...(help === undefined ? [] : [`          ${help}`]),
-  ];
+async function downloadBar(): Promise<{ show(done: number, total: number): void; stop(): void }> {
+  const { default: progress } = await import('cli-progress');
+  const bar = new progress.SingleBar({ format: 'download {bar} {percentage}% of {megabytes} MB', stream: process.stderr, clearOnComplete: true, hideCursor: true });
+  let running = false;
+  return {
+    show(done, total) {
+      if (!running) bar.start(total, done, { megabytes: Math.round(total / 1e6) });
+      running = true;
+      bar.update(done);
+    },
+    stop() {
+      if (running) bar.stop();
+      running = false;
+    },
+  };
 }

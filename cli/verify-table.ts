@@ -1,7 +1,8 @@
 /** A verify report as people read it: one row for every output, or part of one, of every case. */
 import type { Differences, OutputResult } from '../compiler/compare.js';
 import { describeOrigin } from '../compiler/inspect/origin.js';
-import type { CaseResult, ProviderReport, VerifyReport } from '../compiler/verify.js';
+import { describeFallBacks, type ProviderReport } from '../compiler/provider-report.js';
+import type { CaseResult, VerifyReport } from '../compiler/verify.js';
 
 export async function verifyTable({ provider, cases, passed, failed }: VerifyReport): Promise<string> {
   const { default: Table } = await import('cli-table3');
@@ -11,9 +12,10 @@ export async function verifyTable({ provider, cases, passed, failed }: VerifyRep
     style: { head: [], border: [], compact: true },
   });
   for (const result of cases) table.push(...rowsOf(result));
+  const fellBack = describeFallBacks(provider);
   return [
     providerLine(provider),
-    ...fallBacks(provider),
+    ...(fellBack === undefined ? [] : [`${provider.required ? 'FAILED: ' : ''}${fellBack}`]),
     table.toString(),
     ...cases.flatMap(remarks),
     `${passed} passed, ${failed} failed`,
@@ -24,20 +26,6 @@ function providerLine({ requested, nodes, copies, tf32 }: ProviderReport): strin
   const ran = Object.entries(nodes).map(([provider, count]) => `${provider} ${count}`).join(', ');
   const copied = copies === undefined ? '' : `; ${copies} copies between devices`;
   return `provider: ${requested} requested, nodes ran on ${ran === '' ? 'none' : ran}${copied}${tf32 === undefined ? '' : `, TF32 ${tf32 ? 'on' : 'off'}`}`;
-}
-
-const SHOWN = 8;
-
-/** What ran elsewhere than asked for. */
-function fallBacks({ requested, required, nodes, fellBack = [] }: ProviderReport): string[] {
-  const count = fellBack.reduce((sum, entry) => sum + entry.nodes, 0);
-  const all = count === Object.values(nodes).reduce((sum, each) => sum + each, 0);
-  // Where `auto` takes the CPU a note says why.
-  if (count === 0 || (requested === 'auto' && all && !required)) return [];
-  if (all) return [`${required ? 'FAILED: ' : ''}no node ran on ${requested === 'auto' ? 'cuda' : requested}`];
-  const list = fellBack.slice(0, SHOWN).map(({ op, nodes, first }) => `${op} ${nodes} (first ${first.node})`);
-  const more = fellBack.length > SHOWN ? `, and ${fellBack.length - SHOWN} operators more` : '';
-  return [`${required ? 'FAILED: ' : ''}${count} nodes did not run on ${requested === 'auto' ? 'cuda' : requested}: ${list.join(', ')}${more}`];
 }
 
 function rowsOf(result: CaseResult): string[][] {

@@ -6,7 +6,8 @@ import { parseGolden, type Golden } from './golden.js';
 import type { Origin } from './inspect/origin.js';
 import type { ByteSource } from './io.js';
 import { matchRows } from './match-rows.js';
-import type { Feeds, Kernel, Loadable, Port, Provider, Ran, Runner, Session, Tensor } from './runner.js';
+import { ProviderTally, missedProvider, type ProviderReport } from './provider-report.js';
+import type { Feeds, Loadable, Port, Provider, Ran, Runner, Session, Tensor } from './runner.js';
 
 export interface CaseResult {
   readonly case: string;
@@ -33,23 +34,6 @@ export interface Timings {
   readonly run: number;
   /** The median of further runs, where there were any. */
   readonly again?: number;
-}
-
-/** What really ran, by onnxruntime's profile. */
-export interface ProviderReport {
-  readonly requested: Provider;
-  /** Execution providers that really ran nodes, the one with most nodes first. */
-  readonly ran: readonly string[];
-  /** How many nodes each ran, of all cases: the runtime's own, after its optimizer. */
-  readonly nodes: Readonly<Record<string, number>>;
-  /** Copies between devices; absent when there were none. */
-  readonly copies?: number;
-  /** Whether CUDA may have used TF32; absent when CUDA ran nothing. */
-  readonly tf32?: boolean;
-  /** Nodes that ran elsewhere than on the provider asked for (`auto`: CUDA), by operator. */
-  readonly fellBack?: readonly { readonly op: string; readonly provider: string; readonly nodes: number; readonly first: { readonly case: string; readonly node: string } }[];
-  /** Whether that counts as a failure. */
-  readonly required?: boolean;
 }
 
 /** What `verify --json` prints. */
@@ -104,7 +88,7 @@ export interface VerifyRequest extends VerifyOptions {
  */
 export async function verifyGoldens(request: VerifyRequest): Promise<VerifyReport> {
   const cases: CaseResult[] = [];
-  const tally = new Tally();
+  const tally = new ProviderTally();
   for (const open of request.goldens) {
     const { result, ran } = await verifyFile(open, request);
     cases.push(result);
@@ -114,48 +98,6 @@ export async function verifyGoldens(request: VerifyRequest): Promise<VerifyRepor
   const passed = cases.filter(({ ok }) => ok).length;
   return { provider: tally.report(request.provider, request.requireProvider ?? false), cases, passed, failed: cases.length - passed };
 }
-
-/** What ran, of all cases. */
-class Tally {
-  private readonly nodes = new Map<string, number>();
-  private readonly notes = new Set<string>();
-  private readonly fellBack = new Map<string, NonNullable<ProviderReport['fellBack']>[number]>();
-  private copies = 0;
-  private tf32: boolean | undefined;
-
-  /** Gives notes that are new. */
-  add(name: string, ran: Ran): readonly string[] {
-    for (const [provider, count] of Object.entries(ran.nodes)) this.nodes.set(provider, (this.nodes.get(provider) ?? 0) + count);
-    if (ran.tf32 !== undefined) this.tf32 = ran.tf32 || this.tf32 === true;
-    this.copies += ran.copies;
-    for (const kernel of ran.fellBack) this.addFallBack(name, kernel);
-    const fresh = ran.notes.filter((note) => !this.notes.has(note));
-    for (const note of fresh) this.notes.add(note);
-    return fresh;
-  }
-
-  private addFallBack(name: string, { op, provider, name: node }: Kernel): void {
-    const known = this.fellBack.get(`${provider} ${op}`);
-    this.fellBack.set(`${provider} ${op}`, known ? { ...known, nodes: known.nodes + 1 } : { op, provider, nodes: 1, first: { case: name, node } });
-  }
-
-  report(requested: Provider, required: boolean): ProviderReport {
-    const ran = [...this.nodes].sort(([, a], [, b]) => b - a);
-    const fellBack = [...this.fellBack.values()].sort((a, b) => b.nodes - a.nodes);
-    return {
-      requested,
-      ran: ran.map(([provider]) => provider),
-      nodes: Object.fromEntries(ran),
-      ...(this.copies > 0 ? { copies: this.copies } : {}),
-      ...(this.tf32 === undefined ? {} : { tf32: this.tf32 }),
-      ...(fellBack.length > 0 ? { fellBack } : {}),
-      ...(required ? { required } : {}),
-    };
-  }
-}
-
-/** Whether nodes ran elsewhere although that was ruled out. */
-export const missedProvider = ({ required = false, fellBack = [] }: ProviderReport): boolean => required && fellBack.length > 0;
 
 /** The exit code of a report: 1 when numbers differ or nodes ran elsewhere than they must, else that of what kept cases from running, else 0. */
 export function reportExitCode({ cases, provider }: Pick<VerifyReport, 'cases' | 'provider'>): number {
@@ -240,7 +182,7 @@ async function timed(session: Session, feeds: Feeds, runs: number): Promise<numb
 function arithmeticOf(ran: Ran, { half }: VerifyOptions): Arithmetic {
   if (half) return 'float16';
   if (!ran.nodes.CUDAExecutionProvider && !ran.nodes.WebGpuExecutionProvider) return 'float32';
-  return ran.tf32 ? 'cuda-tf32' : 'cuda-float32';
+  return ran.tf32 ? 'cuda-tf32' : 'gpu-float32';
 }
 
 /** The golden's inputs under the graph's names: they correspond by order. */

@@ -71,9 +71,9 @@ export function modelOf(yaml: string, folder: string): ReportModel {
   };
 }
 
-function histogram(name: string, bound: number): Histogram {
-  const counts = Array.from({ length: 24 }, (_, i) => Math.round(90000 * Math.exp(-((i - 10) ** 2) / 14)));
-  return { name, bound, equal: 12345, notFinite: 0, from: -9, perDecade: 4, counts };
+function histogram(name: string, bound: number, ok: boolean): Histogram {
+  const counts = Array.from({ length: 20 }, (_, i) => Math.round(90000 * Math.exp(-((i - 10) ** 2) / 9)));
+  return { name, bound, equal: 12345, notFinite: 0, from: Math.floor(Math.log10(bound)) - (ok ? 5 : 3), perDecade: 4, counts };
 }
 
 export function outputOf(name: string, ok = true): ReportOutput {
@@ -89,7 +89,7 @@ export function outputOf(name: string, ok = true): ReportOutput {
     worst: [0, 3, 512],
     cosine: 0.99999999,
     parts,
-    histograms: parts.map((part) => histogram(part.name, part.bound)),
+    histograms: parts.map((part) => histogram(part.name, part.bound, ok)),
     worstElements: Array.from({ length: 12 }, (_, i) => ({ part: parts[i % 2]!.name, index: [0, i, 512], wanted: 311.25 + i, got: 311.2506 + i, difference: maxAbs / (i + 1), bound })),
   };
 }

@@ -1,6 +1,6 @@
 /** The table of all cases. */
 import type { VNode } from 'preact';
-import { useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { CaseSummary, WorstPart } from './data.js';
 import { DASH, count, number, seconds } from './format.js';
 import { Verdict } from './header.js';
@@ -16,7 +16,7 @@ const columns: readonly Column<Row>[] = [
   { title: 'Case', head: true, by: (row) => row.case, cell: (row) => <a href={caseHash(row.index)}><Name text={row.case || '(no name)'} /></a> },
   { title: 'Verdict', by: (row) => Number(row.ok), cell: (row) => <Verdict ok={row.ok} /> },
   { title: 'Difference / bound', numeric: true, by: ({ worst }) => worst && (worst.ratio ?? Infinity), cell: ({ worst }) => <Ratio worst={worst} /> },
-  { title: 'Nearest its bound', by: ({ worst, error }) => worst?.name ?? error?.code, cell: ({ worst, error }) => (error ? <code>{error.code}</code> : worst ? <Name text={worst.name} limit={48} /> : DASH) },
+  { title: 'Worst part, or error', by: ({ worst, error }) => worst?.name ?? error?.code, cell: ({ worst, error }) => (error ? <code>{error.code}</code> : worst ? <Name text={worst.name} limit={48} /> : DASH) },
   { title: 'Outputs', numeric: true, by: (row) => row.outputs, cell: (row) => count(row.outputs) },
   { title: 'Compile', numeric: true, by: (row) => row.timings?.compile, cell: (row) => seconds(row.timings?.compile) },
   { title: 'Load', numeric: true, by: (row) => row.timings?.load, cell: (row) => seconds(row.timings?.load) },
@@ -24,11 +24,18 @@ const columns: readonly Column<Row>[] = [
 ];
 
 /** Hidden while a case is open, so that its filter and order are still there afterwards. */
-export function CaseList({ cases, hidden }: { readonly cases: readonly CaseSummary[]; readonly hidden: boolean }): VNode {
+export function CaseList({ cases, open }: { readonly cases: readonly CaseSummary[]; readonly open: number | undefined }): VNode {
   const [failedOnly, setFailedOnly] = useState(false);
+  const section = useRef<HTMLElement>(null);
+  const last = useRef<number>(undefined);
+  useLayoutEffect(() => {
+    if (open !== undefined) last.current = open;
+    // Back from a case: go on from its row.
+    else if (last.current !== undefined) section.current?.querySelector<HTMLElement>(`a[href="${caseHash(last.current)}"]`)?.focus();
+  }, [open]);
   const rows = useMemo(() => cases.map((summary, index): Row => ({ ...summary, index })).filter(({ ok }) => !failedOnly || !ok), [cases, failedOnly]);
   return (
-    <section class="card" aria-labelledby="cases-title" hidden={hidden}>
+    <section class="card" aria-labelledby="cases-title" hidden={open !== undefined} ref={section}>
       <h2 id="cases-title">Cases</h2>
       <Table
         caption="Cases"

@@ -27,7 +27,9 @@ export function CasePage({ summary, index, of, view }: Props): VNode {
   useEffect(() => void whole.then(() => setReady(true)), []);
   const heading = useRef<HTMLHeadingElement>(null);
   // Whoever came by keyboard goes on from here.
-  useEffect(() => heading.current?.focus({ preventScroll: false }), []);
+  useEffect(() => {
+    if (location.hash !== '') heading.current?.focus();
+  }, []);
   const { timings } = summary;
   return (
     <article>
@@ -39,16 +41,17 @@ export function CasePage({ summary, index, of, view }: Props): VNode {
           {index + 1 < of && <a href={caseHash(index + 1, view)}>Next</a>}
         </span>
       </nav>
-      <section class="card" aria-labelledby="case-title">
+      <div class="case-head">
         <h2 id="case-title" tabIndex={-1} ref={heading}><Name text={summary.case || '(no name)'} limit={160} /> <Verdict ok={summary.ok} /></h2>
         <dl class="facts">
           <Fact name="Golden"><Name text={summary.golden} limit={160} /></Fact>
           {timings?.compile !== undefined && <Fact name="Compile">{seconds(timings.compile)}</Fact>}
           {timings && <Fact name="Load">{seconds(timings.load)}</Fact>}
-          {timings && <Fact name="Run">{seconds(timings.run)}</Fact>}
+          {timings && <Fact name="First run">{seconds(timings.run)}</Fact>}
+          {timings?.again !== undefined && <Fact name="Run (median)">{seconds(timings.again)}</Fact>}
           {!timings && <Fact name="Load and run">{seconds(summary.seconds)}</Fact>}
         </dl>
-      </section>
+      </div>
       {ready ? <Views index={index} view={view} /> : <p class="notice" role="status">Reading the file…</p>}
     </article>
   );

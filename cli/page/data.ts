@@ -15,7 +15,7 @@ export function readIndex(): ReportIndex {
   return {
     title,
     made: { version: '', node: '', onnxruntime: '', machine: '', date: '', ...made },
-    provider: { requested: 'cpu', ran: [], ...provider },
+    provider: { requested: 'cpu', ran: [], nodes: {}, ...provider },
     notes,
     passed,
     failed: index.failed ?? cases.length - passed,

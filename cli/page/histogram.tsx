@@ -9,7 +9,6 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Histogram } from './data.js';
 import { count, number, visible } from './format.js';
 import { Name } from './name.js';
-import { useColours } from './theme.js';
 
 use([BarChart, GridComponent, MarkLineComponent, TooltipComponent, SVGRenderer]);
 
@@ -50,7 +49,6 @@ export function HistogramChart({ histogram }: { readonly histogram: Histogram })
 
 function Bars({ name, bound, bins }: { readonly name: string; readonly bound: number; readonly bins: readonly Bin[] }): VNode {
   const place = useRef<HTMLDivElement>(null);
-  const colours = useColours();
   useEffect(() => {
     const chart = init(place.current, null, { renderer: 'svg', height: 220 });
     chart.setOption(optionsOf(bins, bound, place.current!));
@@ -59,7 +57,7 @@ function Bars({ name, bound, bins }: { readonly name: string; readonly bound: nu
       watch.disconnect();
       chart.dispose();
     };
-  }, [bins.length, bound, colours]);
+  }, [bins.length, bound]);
   const total = bins.reduce((sum, bin) => sum + bin.count, 0);
   const beyond = bins.filter((bin) => 10 ** bin.low >= bound).reduce((sum, bin) => sum + bin.count, 0);
   return <div class="plot" ref={place} role="img" aria-label={`Histogram of ${visible(name.slice(0, 100))}: ${count(total)} differing elements, ${count(beyond)} of them beyond the bound ${number(bound)}`} />;
@@ -73,13 +71,14 @@ function resizing(chart: EChartsType, place: HTMLElement): ResizeObserver {
   return watch;
 }
 
-/** Counts reach from one to millions: their axis is logarithmic, and a single element still has a bar. */
+/**
+ * Colours are the page's variables: they follow its theme, on paper too. Counts reach from one to millions: their axis is logarithmic, and a single
+ * element still has a bar.
+ */
 const FLOOR = 0.5;
 
 function optionsOf(bins: readonly Bin[], bound: number, place: HTMLElement): EChartsOption {
-  const style = getComputedStyle(place);
-  const colour = (name: string): string => style.getPropertyValue(name).trim();
-  const text = { color: colour('--quiet'), fontFamily: style.fontFamily, fontSize: 12 };
+  const text = { color: 'var(--quiet)', fontFamily: getComputedStyle(place).fontFamily, fontSize: 12 };
   const at = bound > 0 ? Math.log10(bound) : undefined;
   const [first, last] = [bins[0]!.low, bins.at(-1)!.high];
   const lowest = Math.floor(Math.min(first, at ?? first));
@@ -97,7 +96,7 @@ function optionsOf(bins: readonly Bin[], bound: number, place: HTMLElement): ECh
       nameGap: 26,
       nameTextStyle: text,
       axisLabel: { ...text, hideOverlap: true, formatter: (value: number) => (Number.isInteger(value) ? `1e${value}` : '') },
-      axisLine: { show: true, lineStyle: { color: colour('--line') } },
+      axisLine: { show: true, lineStyle: { color: 'var(--line)' } },
       splitLine: { show: false },
     },
     yAxis: {
@@ -106,14 +105,14 @@ function optionsOf(bins: readonly Bin[], bound: number, place: HTMLElement): ECh
       name: 'elements',
       nameTextStyle: { ...text, align: 'left' },
       axisLabel: { ...text, formatter: (value: number) => (value < 1 ? '' : value < 1e4 ? String(Math.round(value)) : value.toExponential(0).replace('e+', 'e')) },
-      splitLine: { lineStyle: { color: colour('--line') } },
+      splitLine: { lineStyle: { color: 'var(--line)' } },
     },
     tooltip: {
       trigger: 'item',
       renderMode: 'richText',
-      backgroundColor: colour('--card'),
-      borderColor: colour('--line'),
-      textStyle: { ...text, color: colour('--text') },
+      backgroundColor: 'var(--card)',
+      borderColor: 'var(--line)',
+      textStyle: { ...text, color: 'var(--text)' },
       formatter: (item: unknown) => {
         const bin = bins[(item as { readonly dataIndex: number }).dataIndex];
         return bin ? `${number(10 ** bin.low)} to ${number(10 ** bin.high)}: ${count(bin.count)}` : `bound ${number(bound)}`;
@@ -122,17 +121,17 @@ function optionsOf(bins: readonly Bin[], bound: number, place: HTMLElement): ECh
     series: [{
       type: 'bar',
       barCategoryGap: '12%',
-      large: false,
       data: bins.map((bin) => ({
         value: [(bin.low + bin.high) / 2, bin.count > 0 ? bin.count : null] as [number, number],
-        itemStyle: { color: colour(at !== undefined && bin.low >= at ? '--bad' : '--accent') },
+        emphasis: { disabled: true },
+        itemStyle: { color: `var(--${at !== undefined && bin.low >= at ? 'bad' : 'accent'})` },
       })),
       markLine: at === undefined ? undefined : {
         symbol: 'none',
         silent: true,
         data: [{ xAxis: at }],
-        lineStyle: { color: colour('--bad'), width: 2, type: 'solid' },
-        label: { ...text, color: colour('--bad'), formatter: `bound ${number(bound)}` },
+        lineStyle: { color: 'var(--bad)', width: 2, type: 'solid' },
+        label: { ...text, color: 'var(--bad)', formatter: `bound ${number(bound)}` },
       },
     }],
   } as EChartsOption;

@@ -12,7 +12,7 @@ const sumOf = (layers: readonly ReportLayer[], of: (layer: ReportLayer) => numbe
 const columns: readonly Column<ReportLayer>[] = [
   { title: '#', numeric: true, by: (layer) => layer.index, cell: (layer) => layer.index ?? DASH },
   { title: 'Layer', head: true, by: (layer) => layer.name, cell: (layer) => <Name text={layer.name} limit={48} /> },
-  { title: 'From', cell: (layer) => fromOf(layer) },
+  { title: 'From', cell: (layer) => <span class="whole">{fromOf(layer)}</span> },
   { title: 'Module', by: (layer) => layer.module, cell: (layer) => (layer.module === undefined ? DASH : <Name text={layer.module} limit={48} />) },
   { title: 'Arguments', cell: (layer) => (layer.args === undefined ? DASH : <code><Name text={layer.args} limit={64} /></code>) },
   { title: 'Parameters', numeric: true, by: (layer) => layer.parameters, cell: (layer) => count(layer.parameters) },

@@ -9,7 +9,9 @@ import { useRoute } from './route.js';
 
 function Page({ index }: { readonly index: ReportIndex }): VNode {
   const route = useRoute();
-  const open = route.case !== undefined && route.case < index.cases.length ? route.case : undefined;
+  // There is nothing to choose from one.
+  const wanted = route.case ?? (index.cases.length === 1 && !route.list ? 0 : undefined);
+  const open = wanted !== undefined && wanted >= 0 && wanted < index.cases.length ? wanted : undefined;
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => {
@@ -18,7 +20,7 @@ function Page({ index }: { readonly index: ReportIndex }): VNode {
       }}>Skip to the cases</a>
       <Boundary what="The header"><Header index={index} /></Boundary>
       <main id="main" tabIndex={-1}>
-        <Boundary what="The list of cases"><CaseList cases={index.cases} hidden={open !== undefined} /></Boundary>
+        <Boundary what="The list of cases"><CaseList cases={index.cases} open={open} /></Boundary>
         {open !== undefined && <CasePage key={open} summary={index.cases[open]!} index={open} of={index.cases.length} view={route.view} />}
       </main>
     </>

@@ -1,5 +1,6 @@
 /** How near a case's outputs come to the golden's, or why it could not run. */
 import type { VNode } from 'preact';
+import { describeOrigin } from '../../compiler/inspect/origin.js';
 import type { Element, Num, ReportCase, ReportOutput } from './data.js';
 import { Ratio } from './case-list.js';
 import { count, difference, number, shape } from './format.js';
@@ -12,12 +13,15 @@ export function Parity({ result }: { readonly result: ReportCase }): VNode {
   return (
     <>
       {result.error && <Failure error={result.error} />}
+      {result.origin && <p class="notice" role="note"><Name text={sentence(describeOrigin(result.origin))} limit={4000} /></p>}
       {result.outputs.length > 0 && <Outputs outputs={result.outputs} />}
       {result.outputs.map((output, i) => <OutputCard key={i} output={output} />)}
       {!result.error && result.outputs.length === 0 && <p class="notice">The case has no outputs to compare.</p>}
     </>
   );
 }
+
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 function Failure({ error: { code, message, help } }: { readonly error: NonNullable<ReportCase['error']> }): VNode {
   return (

@@ -9,12 +9,14 @@ export interface Route {
   /** An index into the cases; absent for the list. */
   readonly case?: number;
   readonly view: View;
+  /** The list was asked for, not only opened with the page. */
+  readonly list: boolean;
 }
 
 export function parseRoute(hash: string): Route {
   const match = /^#case-(\d{1,9})(?:\/(\w+))?$/.exec(hash);
   const view = VIEWS.find((name) => name === match?.[2]) ?? 'parity';
-  return match ? { case: Number(match[1]) - 1, view } : { view };
+  return { view, list: hash === LIST_HASH, ...(match ? { case: Number(match[1]) - 1 } : {}) };
 }
 
 /** Cases count from 1 for readers. */

@@ -1,6 +1,6 @@
 /** Light or dark: as the system has it until the reader chooses. */
 import type { VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 
 const THEMES = ['system', 'light', 'dark'] as const;
 
@@ -28,10 +28,9 @@ function store(theme: Theme): void {
 
 export function ThemeChoice(): VNode {
   const [theme, setTheme] = useState(stored);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    dispatchEvent(new Event('themechange'));
   }, [theme]);
   const choose = (value: string): void => {
     const next = THEMES.find((name) => name === value) ?? 'system';
@@ -46,20 +45,4 @@ export function ThemeChoice(): VNode {
       </select>
     </label>
   );
-}
-
-/** Counts up whenever the colours change: by the choice above or by the system. Printing has colours of its own. */
-export function useColours(): number {
-  const [changes, setChanges] = useState(0);
-  useEffect(() => {
-    const system = matchMedia('(prefers-color-scheme: dark)');
-    const changed = (): void => setChanges((before) => before + 1);
-    system.addEventListener('change', changed);
-    addEventListener('themechange', changed);
-    return () => {
-      system.removeEventListener('change', changed);
-      removeEventListener('themechange', changed);
-    };
-  }, []);
-  return changes;
 }

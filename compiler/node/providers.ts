@@ -1,9 +1,10 @@
 /** Which execution providers can really run here, found out by running a small model on each. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { cudaInstallCommand, cudaLibrary, findOnnxruntime, type Installation } from './onnxruntime.js';
+import { cudaFailureHelp } from './cuda-failures.js';
+import { addedFolders, DRIVER_LIBRARY, driverHelp, findLibraries, installHelp, isNvidia, withLibraryFolders, type CudaLibrary } from './cuda-libraries.js';
+import { findOnnxruntime, type Installation } from './onnxruntime.js';
 import { profileFolder } from './profile.js';
+import { cudaSupported, CUDA_LIBRARY, installedProvider, type InstalledProvider } from './provider-library.js';
 
 export const probed = ['cpu', 'cuda', 'webgpu'] as const;
 export type ProbedProvider = (typeof probed)[number];
@@ -56,24 +57,62 @@ export function probeProvider(provider: ProbedProvider): Promise<ProviderState> 
 async function probe(provider: ProbedProvider): Promise<ProviderState> {
   const installation = findOnnxruntime();
   if (!installation) return { provider, usable: false, missing: [], reason: 'onnxruntime-node is not installed', help: 'npm install onnxruntime-node' };
-  if (provider === 'cuda' && !cudaLibrary(installation).there) return withoutLibrary(cudaLibrary(installation).name, installation);
-  const { nodes, error, said } = await runProbe(provider, installation);
-  if (error === undefined && nodes[names[provider]]) return { provider, usable: true, missing: [] };
-  const missing = [...new Set([...librariesIn(said), ...(provider === 'cuda' ? await unresolved(installation) : [])])];
-  const reason = error === undefined ? `it loads, but every node ran on ${Object.keys(nodes).join(', ')}` : reasonOf(error, said, missing);
-  const help = helpFor(provider, missing, said, installation);
-  return { provider, usable: false, missing, reason, ...(help === undefined ? {} : { help }) };
+  return provider === 'cuda' ? probeCuda(installation) : probeOther(provider, installation);
 }
 
-function withoutLibrary(name: string, installation: Installation): ProviderState {
-  const supported = process.platform === 'linux' && process.arch === 'x64';
-  return {
-    provider: 'cuda',
-    usable: false,
-    missing: [name],
-    reason: `${name} is missing: npm installs onnxruntime-node without its CUDA libraries`,
-    help: supported ? `Run: ${cudaInstallCommand(installation)}` : `onnxruntime-node has CUDA for Linux on x64 only, this is ${process.platform} on ${process.arch}.`,
-  };
+async function probeOther(provider: 'cpu' | 'webgpu', installation: Installation): Promise<ProviderState> {
+  const { nodes, error, said } = await runProbe(provider, installation, process.env);
+  if (error === undefined && nodes[names[provider]]) return { provider, usable: true, missing: [] };
+  const missing = librariesIn(said);
+  const vulkan = missing.some((name) => name.startsWith('libvulkan'));
+  const gpu = vulkan ? "Install a Vulkan loader (libvulkan1) and the GPU's Vulkan driver." : 'WebGPU needs a GPU with a driver for Vulkan, Metal or Direct3D 12.';
+  const help = provider === 'cpu' ? 'npm rebuild onnxruntime-node repairs a damaged installation.' : gpu;
+  return { provider, usable: false, missing, reason: reasonOf(error, nodes, said, missing), help };
+}
+
+/** Whether an installation can run on CUDA. A provider that is damaged or of another version is not even loaded. */
+export async function probeCuda(installation: Installation): Promise<ProviderState> {
+  const installed = installedProvider(installation);
+  const unfit = unfitProvider(installed, installation);
+  if (unfit) return unfit;
+  const { cuda } = installed.library!;
+  const libraries = findLibraries(installed.library!, installed.folder);
+  const { nodes, error, said } = await runProbe('cuda', installation, withLibraryFolders(process.env, addedFolders(libraries)));
+  if (error === undefined && nodes[names.cuda]) return { provider: 'cuda', usable: true, missing: [] };
+  const missing = [...new Set([...missingOf(libraries), ...librariesIn(said)])];
+  const told = `${error}\n${said}`;
+  const help = [];
+  if (missing.length > 0) help.push(missingHelp(missing, libraries, cuda));
+  if (missing.length === 0 || cudaFailure(told) !== undefined) help.push(cudaFailureHelp(told, cuda));
+  return { provider: 'cuda', usable: false, missing, reason: reasonOf(error, nodes, said, missing), help: help.join(' ') };
+}
+
+/** The state of CUDA where its provider is not installed, or not to be used. */
+function unfitProvider({ missing, fault }: InstalledProvider, installation: Installation): ProviderState | undefined {
+  const unusable = { provider: 'cuda', usable: false, missing } as const;
+  const { version } = installation;
+  const commands = `Run: yolonnx doctor --install-cuda (for CUDA 12), or yolonnx doctor --install-cuda --from pypi (for CUDA 13).`;
+  if (!cudaSupported()) return { ...unusable, missing: [], reason: 'onnxruntime-node has CUDA for Linux on x64 only', help: `This is ${process.platform} on ${process.arch}: --provider cpu runs here, webgpu where a GPU has a driver for it.` };
+  if (fault) return { ...unusable, reason: fault.message, help: `${commands} That replaces it with the one of ${version}.` };
+  if (missing.length === 0) return undefined;
+  const half = missing.length === 1 ? `the installation is half there: ${missing[0]!} is missing` : `${CUDA_LIBRARY} is missing: npm installs onnxruntime-node without its CUDA libraries`;
+  return { ...unusable, reason: half, help: commands };
+}
+
+/** What CUDA cannot do without and is not found. */
+export const missingOf = (libraries: readonly CudaLibrary[]): string[] => libraries.filter(({ use, folder }) => use !== 'optional' && folder === null).map(({ name }) => name);
+
+function missingHelp(missing: readonly string[], found: readonly CudaLibrary[], cuda: number): string {
+  const libraries = missing.filter((name) => name !== DRIVER_LIBRARY);
+  const nvidia = libraries.filter(isNvidia);
+  const others = libraries.filter((name) => !isNvidia(name));
+  // cuDNN does without NVRTC, but not as well.
+  const compiler = found.filter(({ name, folder }) => folder === null && name.startsWith('libnvrtc')).map(({ name }) => name);
+  return [
+    ...(libraries.length < missing.length ? [`Driver: ${driverHelp(cuda)}.`] : []),
+    ...(nvidia.length > 0 ? [`Libraries: ${installHelp([...nvidia, ...compiler], cuda)}; a folder of your own goes into LD_LIBRARY_PATH.`] : []),
+    ...(others.length > 0 ? [`${others.join(', ')}: install the system's package.`] : []),
+  ].join(' ');
 }
 
 interface Probed {
@@ -83,9 +122,9 @@ interface Probed {
   readonly said: string;
 }
 
-function runProbe(provider: ProbedProvider, { entry }: Installation): Promise<Probed> {
+function runProbe(provider: ProbedProvider, { entry }: Installation, environment: NodeJS.ProcessEnv): Promise<Probed> {
   const profile = profileFolder();
-  const env = { ...process.env, NVIDIA_TF32_OVERRIDE: process.env.NVIDIA_TF32_OVERRIDE ?? '0' };
+  const env = { ...environment, NVIDIA_TF32_OVERRIDE: environment.NVIDIA_TF32_OVERRIDE ?? '0' };
   const options = { env, timeout: TIME_LIMIT_S * 1000, killSignal: 'SIGKILL', maxBuffer: 16 * 2 ** 20 } as const;
   return new Promise((resolve) => {
     execFile(process.execPath, ['-e', PROBE_SCRIPT, entry, provider, profile.prefix, PROBE_MODEL], options, (failure, stdout, said) => {
@@ -105,41 +144,25 @@ function runProbe(provider: ProbedProvider, { entry }: Installation): Promise<Pr
   });
 }
 
-/** `libcublasLt.so.13: cannot open shared object file` */
+/**
+ * `libcublasLt.so.13: cannot open shared object file`; cuDNN says of its parts `Unable to load any of {libcudnn_graph.so.9.1.0,
+ * libcudnn_graph.so.9, libcudnn_graph.so}`. A name without a version is the last that was tried.
+ */
 function librariesIn(said: string): string[] {
-  return [...said.matchAll(/(lib[\w.+-]+?\.so[\w.]*): cannot open shared object file/g)].map((match) => match[1]!);
+  const absent = [...said.matchAll(/(?<![/\w])(lib[\w.+-]+?\.so[\w.]*): cannot open shared object file/g)].map((match) => match[1]!);
+  const parts = [...said.matchAll(/Unable to load any of \{[^}]*?(lib\w+\.so\.\d+)[,}]/g)].map((match) => match[1]!);
+  return [...absent.filter((name) => !/^libcudnn\.so$/.test(name)), ...parts];
 }
 
-/** All that the CUDA library links to and the system does not have; the loader itself names the first one only. */
-function unresolved(installation: Installation): Promise<string[]> {
-  if (process.platform !== 'linux') return Promise.resolve([]);
-  return new Promise((resolve) => {
-    execFile('ldd', [cudaLibrary(installation).path], { timeout: 10_000 }, (_, stdout) => {
-      const lacking = [...stdout.matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1]!);
-      resolve(lacking.filter((name) => !existsSync(join(installation.libraries, name))));
-    });
-  });
-}
+const cudaFailure = (said: string): string | undefined => /CUDA failure \d+: [^;\n]+|CUDNN failure \d+: [^;\n]+/.exec(said)?.[0].trim();
 
-function reasonOf(error: string, said: string, missing: readonly string[]): string {
-  if (missing.length) return `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`;
-  const cuda = /CUDA failure \d+: [^;\n]+|CUDNN failure \d+: [^;\n]+/.exec(`${error}\n${said}`)?.[0].trim();
-  return cuda ?? shortMessage(error);
-}
-
-function helpFor(provider: ProbedProvider, missing: readonly string[], said: string, installation: Installation): string | undefined {
-  const has = (pattern: RegExp): RegExpExecArray | null => pattern.exec(missing.join('\n'));
-  if (provider === 'webgpu') return has(/libvulkan/) ? "Install a Vulkan loader (libvulkan1) and the GPU's Vulkan driver." : 'WebGPU needs a GPU with a driver for Vulkan, Metal or Direct3D 12.';
-  if (provider === 'cpu') return 'npm rebuild onnxruntime-node repairs a damaged installation.';
-  if (has(/libonnxruntime_/)) return `Run: ${cudaInstallCommand(installation)}`;
-  if (has(/libcuda\.so/)) return 'Install the NVIDIA driver; in a container, start it with GPU access (docker run --gpus all).';
-  const toolkit = has(/lib(?:cublas|cublasLt|cudart|nvrtc)\.so\.(\d+)/)?.[1];
-  if (toolkit) return `Install the CUDA ${toolkit} runtime libraries (cuBLAS, cuRAND, cuFFT) and cuDNN 9, and name their folders in LD_LIBRARY_PATH.`;
-  const cudnn = has(/libcudnn\w*\.so\.(\d+)/)?.[1];
-  if (cudnn) return `Install cuDNN ${cudnn}, and name its folder in LD_LIBRARY_PATH.`;
-  if (missing.length) return 'Install them, and name their folders in LD_LIBRARY_PATH.';
-  if (said.includes('driver version is insufficient')) return 'The NVIDIA driver is older than the CUDA libraries: update it.';
-  return 'Check with nvidia-smi that a GPU is there and free.';
+function reasonOf(error: string | undefined, nodes: Readonly<Record<string, number>>, said: string, missing: readonly string[]): string {
+  const cuda = cudaFailure(`${error}\n${said}`);
+  if (missing.length) return [`${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`, ...(cuda === undefined ? [] : [cuda])].join('; ');
+  if (error === undefined) return `it loads, but every node ran on ${Object.keys(nodes).join(', ')}`;
+  // What a library that does not load lacks is on stderr alone.
+  const load = /with error: (.+)/.exec(said)?.[1]?.replace(/^\S*\/(?=lib)/, '');
+  return cuda ?? shortMessage(load ?? error);
 }
 
 /** An onnxruntime message without its own source positions: one line, at most 300 characters. */

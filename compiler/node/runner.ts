@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Problem } from '../errors.js';
 import { providers, type Feeds, type Kernel, type Loadable, type OpenOptions, type Port, type Provider, type Ran, type Runner, type Session, type Statistics, type Tensor } from '../runner.js';
+import { libraryFolders, withLibraryFolders } from './cuda-libraries.js';
 import { fileSource } from './files.js';
 import { kept, removeAtExit } from './leftovers.js';
 import { runtimeEnvironment, tf32Allowed } from './onnxruntime.js';
@@ -75,7 +76,7 @@ class NodeRunner implements Runner {
   private started(): RuntimeProcess {
     if (this.runtime?.alive) return this.runtime;
     const { limits = {}, signal } = this.options;
-    const runtime = new RuntimeProcess(limits, runtimeEnvironment());
+    const runtime = new RuntimeProcess(limits, withLibraryFolders(runtimeEnvironment(), libraryFolders()));
     signal?.addEventListener('abort', () => runtime.stop(new Problem('aborted', 'the run was stopped', { cause: signal.reason })), { once: true });
     return (this.runtime = runtime);
   }

@@ -1,8 +1,8 @@
 /** Costs of whole processes, and tables of them. Rounds are interleaved, so that ratios hold on a noisy machine. */
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import Table from 'cli-table3';
+import { machine as thisMachine } from '../../compiler/node/machine.js';
 
 export interface Cost {
   /** Milliseconds. */
@@ -60,4 +60,4 @@ export function tableOf(head: readonly string[], rows: readonly (readonly (strin
   return table.toString();
 }
 
-export const machine = (): string => `Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+export const machine = (): string => `Node ${process.version}, ${thisMachine()}`;

@@ -3,6 +3,7 @@
 
   peers.py export MODEL -o FOLDER [--form onnxslim]   one file, the way a user makes it; what is timed as a whole process
   peers.py table -o FOLDER MODEL ...                  every form of every model, and a JSON document about them on stdout
+  peers.py time MODEL -o FOLDER --device cuda         runs the fused model in torch for every line on stdin
 
 MODEL is a name whose yaml the packages bring (yolov5s, yolov8n) or a yaml file (yolov5s_SE.yaml; a scale in the
 name is read as Ultralytics reads it: yolov8n-ema.yaml is scale n of yolov8-ema.yaml).
@@ -329,6 +330,44 @@ def table(names, folder, opset, size, modules, weights):
     return models
 
 
+# Latency
+
+def time_runs(name, given, answer):
+    """Runs the fused model once, writes its output to FOLDER/MODEL.DEVICE.f32, then runs it for every line on stdin.
+
+    A line on stdout is the milliseconds of a run, copies to the device and back included; the first says `ready`.
+    """
+    import time
+    import numpy as np
+    import torch
+    torch.set_num_threads(given.threads)
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        backend.allow_tf32 = given.tf32
+    torch.backends.cudnn.benchmark = True  # as onnxruntime does: it tries all algorithms
+    device = torch.device(given.device)
+    model = load(name, weights=given.weights_from)
+    model.network.eval().requires_grad_(False)
+    model.network.fuse(**({'verbose': False} if isinstance(model, Ultralytics) else {}))
+    model.network.to(device)
+    size = given.imgsz
+    pixels = np.arange(3 * size * size, dtype=np.uint64) * 2654435761 % 4096
+    image = torch.from_numpy((pixels / 4096).astype(np.float32).reshape(1, 3, size, size))
+
+    def run():
+        output = model.outputs(image.to(device))[0].cpu()
+        if device.type == 'cuda':
+            torch.cuda.synchronize()
+        return output
+
+    with torch.inference_mode():
+        run().contiguous().numpy().tofile(target(given.output, name, given.device).with_suffix('.f32'))
+        answer('ready')
+        for _ in sys.stdin:
+            started = time.perf_counter()
+            run()
+            answer(f'{(time.perf_counter() - started) * 1000:.4f}')
+
+
 def versions():
     found = {'python': sys.version.split()[0]}
     for tool in TOOLS:
@@ -360,9 +399,17 @@ def main():
     every.add_argument('--weights-from', metavar='FOLDER',
                      help='of MODEL.safetensors, or one such file; default: random, with BatchNorm statistics as after training')
     every.add_argument('--weights-are', metavar='TEXT', help='what the document says of them')
+    timed = command('time', 'run the fused model in torch for every line on stdin')
+    timed.add_argument('model', metavar='MODEL', help='yolov5s, yolov8n, … or a yaml file')
+    timed.add_argument('--weights-from', metavar='FILE.safetensors', help='a state_dict')
+    timed.add_argument('--device', default='cpu', help='cpu, cuda; default: cpu')
+    timed.add_argument('--threads', type=int, default=1, help='of the CPU; default: 1')
+    timed.add_argument('--tf32', action='store_true', help='let CUDA use it')
     given = parser.parse_args()
 
-    with only_results_on_stdout():
+    with only_results_on_stdout() as answer:
+        if given.command == 'time':
+            return time_runs(given.model, given, answer)
         if given.command == 'export':
             file = target(given.output, given.model, given.form)
             export(load(given.model, given.modules, given.weights_from), given.form, file, given.opset, given.imgsz)
@@ -382,12 +429,12 @@ def main():
 
 @contextlib.contextmanager
 def only_results_on_stdout():
-    """Whatever is printed meanwhile, by Python or by libraries, goes to stderr."""
+    """Whatever is printed meanwhile, by Python or by libraries, goes to stderr; gives what writes a line to stdout."""
     sys.stdout.flush()
     stdout = os.dup(1)
     os.dup2(2, 1)
     try:
-        yield
+        yield lambda line: os.write(stdout, f'{line}\n'.encode())
     finally:
         sys.stdout.flush()
         os.dup2(stdout, 1)

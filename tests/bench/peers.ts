@@ -1,7 +1,8 @@
 /** The other tools: their files and costs, made now where a Python with them is named, otherwise as they were recorded. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { python, type Command } from './measure.js';
 
 export interface Form {
@@ -47,5 +48,63 @@ export class LivePeers {
     const child = spawnSync(this.interpreter, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     if (child.status !== 0) throw new Error(`${args.join(' ')} failed: ${child.stderr.toString().slice(-2000)}`);
     return join(folder, `${model}.onnxslim.onnx`);
+  }
+
+  /** The version of a package there. */
+  version(name: string): string {
+    const script = `import importlib.metadata,sys;print(importlib.metadata.version(sys.argv[1]))`;
+    return spawnSync(this.interpreter, ['-c', script, name], { encoding: 'utf8' }).stdout.trim();
+  }
+
+  /** A process that runs a model in PyTorch, on the device, whenever it is told to. */
+  async timing(model: string, folder: string, weights: string, device: string, imgsz: number, threads: number): Promise<TorchTiming> {
+    const args = [SCRIPT, 'time', model, '-o', folder, '--weights-from', weights, '--device', device, '--imgsz', String(imgsz), '--threads', String(threads)];
+    const child = spawn(this.interpreter, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    return TorchTiming.started(child, join(folder, `${model}.${device}.f32`));
+  }
+}
+
+/** A running `peers.py time`: a line to it is a run, a line back the milliseconds it took. */
+export class TorchTiming {
+  private said = '';
+
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly lines: AsyncIterator<string>,
+    private readonly file: string,
+  ) {
+    child.stderr!.on('data', (chunk: Buffer) => (this.said = (this.said + chunk.toString()).slice(-2000)));
+  }
+
+  /** Resolves once the model is loaded and has run. */
+  static async started(child: ChildProcess, file: string): Promise<TorchTiming> {
+    const timing = new TorchTiming(child, createInterface({ input: child.stdout! })[Symbol.asyncIterator](), file);
+    await timing.next();
+    return timing;
+  }
+
+  async run(): Promise<number> {
+    this.child.stdin!.write('\n');
+    return Number(await this.next());
+  }
+
+  /** What its first run computed. */
+  output(): Float32Array {
+    const bytes = readFileSync(this.file);
+    return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  }
+
+  close(): Promise<void> {
+    return new Promise((done) => {
+      this.child.once('exit', () => done());
+      this.child.stdin!.end();
+      if (this.child.exitCode !== null) done();
+    });
+  }
+
+  private async next(): Promise<string> {
+    const { value, done } = await this.lines.next();
+    if (done === true) throw new Error(`PyTorch ended: ${this.said}`);
+    return value;
   }
 }

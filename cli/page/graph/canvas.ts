@@ -71,16 +71,19 @@ export class Canvas {
     this.#edges = edges;
     const origin = this.#svg.getBoundingClientRect();
     const { k, x, y } = this.#at;
-    this.#boxes = new Map(labels.flatMap(({ id, label, expanded }) => {
+    // All is measured before anything changes: the browser then lays out once.
+    this.#boxes = new Map(labels.flatMap(({ id }) => {
       const element = root.querySelector<SVGGElement>(`#${id}`);
-      if (!element) return [];
-      element.setAttribute('role', 'button');
-      element.setAttribute('tabindex', '-1');
-      element.setAttribute('aria-label', label);
-      if (expanded !== undefined) element.setAttribute('aria-expanded', String(expanded));
-      const rect = element.getBoundingClientRect();
-      return [[id, { element, x: (rect.x - origin.x - x) / k, y: (rect.y - origin.y - y) / k, width: rect.width / k, height: rect.height / k }]];
+      const rect = element?.getBoundingClientRect();
+      return element && rect ? [[id, { element, x: (rect.x - origin.x - x) / k, y: (rect.y - origin.y - y) / k, width: rect.width / k, height: rect.height / k }]] : [];
     }));
+    for (const { id, label, expanded } of labels) {
+      const element = this.#boxes.get(id)?.element;
+      element?.setAttribute('role', 'button');
+      element?.setAttribute('tabindex', '-1');
+      element?.setAttribute('aria-label', label);
+      if (expanded !== undefined) element?.setAttribute('aria-expanded', String(expanded));
+    }
     const first = this.#boxes.values().next().value;
     first?.element.setAttribute('tabindex', '0');
     if (this.#selected) this.select(this.#selected);
@@ -92,10 +95,17 @@ export class Canvas {
     this.#frame(Math.min(1.25, this.#svg.clientWidth / (width + 16), this.#svg.clientHeight / (height + 16)), width / 2, height / 2);
   }
 
+  /** All of it where that can be read, else its top. */
+  overview(): void {
+    const { width, height } = this.#size;
+    if (Math.min(this.#svg.clientWidth / width, this.#svg.clientHeight / height) < 0.35) this.start();
+    else this.fit();
+  }
+
   /** The top of the graph in a size that can be read. */
   start(): void {
     const { width, height } = this.#size;
-    const k = Math.max(0.7, Math.min(1, this.#svg.clientWidth / (width + 16), this.#svg.clientHeight / (height + 16)));
+    const k = Math.max(0.85, Math.min(1, this.#svg.clientWidth / (width + 16), this.#svg.clientHeight / (height + 16)));
     const first = this.#boxes.values().next().value;
     const middle = width * k <= this.#svg.clientWidth || !first ? width / 2 : first.x + first.width / 2;
     this.#frame(k, middle, Math.max(height / 2 * Number(height * k < this.#svg.clientHeight), this.#svg.clientHeight / 2 / k - 12));

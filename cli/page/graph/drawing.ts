@@ -2,7 +2,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const ELEMENTS = new Set(['g', 'path', 'polygon', 'polyline', 'ellipse', 'text']);
-const ATTRIBUTES = ['id', 'class', 'transform', 'd', 'points', 'cx', 'cy', 'rx', 'ry', 'x', 'y', 'text-anchor', 'font-size'];
+const ATTRIBUTES = ['id', 'class', 'transform', 'd', 'points', 'cx', 'cy', 'rx', 'ry', 'x', 'y', 'text-anchor'];
 
 export interface Drawing {
   readonly root: SVGGElement;
@@ -19,7 +19,7 @@ export function drawingOf(text: string): Drawing {
   return { root, width, height };
 }
 
-/** Without titles, links and colours: those are the page's. */
+/** Without titles, links, fonts and colours: those are the page's. */
 function copied(from: Element): SVGElement[] {
   if (!ELEMENTS.has(from.localName)) return [];
   const to = document.createElementNS(SVG, from.localName as 'g');

@@ -1,8 +1,8 @@
 /** What Graphviz lays out: a box for each closed layer, a frame of node boxes for each open one. */
 import type { Graph } from '@viz-js/viz';
-import type { ReportNode, ReportValue } from '../data.js';
+import type { ReportNode } from '../data.js';
 import { shape, short } from '../format.js';
-import { layerTitle, shownAs, type BoxId, type GraphIndex } from './index.js';
+import { layerTitle, numberOf, shownAs, type BoxId, type GraphIndex } from './index.js';
 
 export interface Picture {
   readonly graph: Graph;
@@ -26,9 +26,9 @@ export function pictureOf(graph: GraphIndex, open: ReadonlySet<number>): Picture
   return {
     edges,
     graph: {
-      graphAttributes: { rankdir: 'TB', bgcolor: 'transparent', fontname: 'Arial', fontsize: 13, nodesep: 0.3, ranksep: labelled ? 0.35 : 0.3, ...(labelled ? {} : { splines: 'polyline', nslimit: 2, nslimit1: 2, mclimit: 0.5 }) },
-      nodeAttributes: { shape: 'box', style: 'rounded,filled', fontname: 'Arial', fontsize: 13, margin: '0.16,0.07', height: 0.3 },
-      edgeAttributes: { fontname: 'Arial', fontsize: 11, arrowsize: 0.6 },
+      graphAttributes: { rankdir: 'TB', bgcolor: 'transparent', fontname: 'Arial', fontsize: 14.5, nodesep: 0.3, ranksep: labelled ? 0.35 : 0.3, ...(labelled ? {} : { splines: 'polyline', nslimit: 2, nslimit1: 2, mclimit: 0.5 }) },
+      nodeAttributes: { shape: 'box', style: 'rounded,filled', fontname: 'Arial', fontsize: 14.5, margin: '0.11,0.05', height: 0.3 },
+      edgeAttributes: { fontname: 'Arial', fontsize: 12.5, arrowsize: 0.6 },
       nodes: [
         ...model.inputs.map((port, i) => box(`input-${i}`, [port.name, shape(port.shape)], 'port')),
         ...model.outputs.map((port, i) => box(`output-${i}`, [port.name, shape(port.shape)], 'port')),
@@ -39,13 +39,13 @@ export function pictureOf(graph: GraphIndex, open: ReadonlySet<number>): Picture
       ],
       subgraphs: [...open].filter((layer) => (nodesOf[layer]?.length ?? 0) > 0).map((layer) => ({
         name: `cluster_${layer}`,
-        graphAttributes: { label: labelOf([`▾ ${layerTitle(layers[layer]!)}`, layerShape(layer)]), labeljust: 'l', id: `layer-${layer}`, class: 'layer open', margin: 12, style: 'rounded' },
+        graphAttributes: { label: labelOf([`▾ ${short(layerTitle(layers[layer]!), 40)}  ${layerShape(layer)}`], 100), labeljust: 'l', id: `layer-${layer}`, class: 'layer open', margin: 12, style: 'rounded' },
         nodes: nodesOf[layer]!.map((i) => box(`node-${i}`, nodeLines(model.nodes[i]!), kindOf(model.nodes[i]!.op))),
       })),
       edges: edges.map(({ from, to, values }, i) => ({
         tail: from,
         head: to,
-        attributes: { id: `edge-${i}`, ...(labelled && values.size > 0 ? { label: labelOf([shapesOf(values, model.values)]) } : {}) },
+        attributes: { id: `edge-${i}`, ...(labelled ? { label: labelOf([shapesOf(graph, from, values)]) } : {}) },
       })),
     },
   };
@@ -54,8 +54,8 @@ export function pictureOf(graph: GraphIndex, open: ReadonlySet<number>): Picture
 const box = (id: BoxId, lines: readonly string[], kind: string): { name: string; attributes: Record<string, string> } => ({ name: id, attributes: { id, label: labelOf(lines), class: kind } });
 
 /** Graphviz reads backslashes and entities in labels; XML has no place for some characters. */
-const labelOf = (lines: readonly string[]): string =>
-  lines.filter((line) => line !== '').map((line) => short(line, 40).replace(/[\ufffe\uffff\p{Cs}]/gu, '\ufffd').replaceAll('\\', '\\\\').replaceAll('&', '&amp;')).join('\n');
+const labelOf = (lines: readonly string[], limit = 32): string =>
+  lines.filter((line) => line !== '').map((line) => short(line, limit).replace(/[\ufffe\uffff\p{Cs}]/gu, '\ufffd').replaceAll('\\', '\\\\').replaceAll('&', '&amp;')).join('\n');
 
 /** The operator, and of a convolution or a pool its kernel and stride. */
 function nodeLines({ op, attributes }: ReportNode): string[] {
@@ -86,10 +86,13 @@ function edgesOf(graph: GraphIndex, open: ReadonlySet<number>): DrawnEdge[] {
   return [...edges.values()];
 }
 
-function shapesOf(names: ReadonlySet<string>, values: Readonly<Record<string, ReportValue>>): string {
-  const shapes = [...names].flatMap((name) => (Object.hasOwn(values, name) && values[name]!.shape ? [shape(values[name]!.shape)] : []));
-  const different = [...new Set(shapes)];
-  return different.length > 2 ? `${different.slice(0, 2).join(', ')}, …` : different.join(', ');
+/** Of the values on an edge; empty where the boxes say it already: a layer's one shape, a node that keeps its input's. */
+function shapesOf({ model, layers }: GraphIndex, from: BoxId, names: ReadonlySet<string>): string {
+  const shapeOf = (name: string | undefined): string => (name !== undefined && Object.hasOwn(model.values, name) && model.values[name]!.shape ? shape(model.values[name]!.shape) : '');
+  const maker = numberOf(from);
+  const known = from.startsWith('input-') ? '' : from.startsWith('node-') ? shapeOf(model.nodes[maker]!.inputs[0]) : layers[maker]!.shapes.length === 1 ? shape(layers[maker]!.shapes[0]) : '';
+  const different = [...new Set([...names].map(shapeOf))].filter((text) => text !== '' && text !== known);
+  return from.startsWith('input-') ? '' : different.length > 2 ? `${different.slice(0, 2).join(', ')}, …` : different.join(', ');
 }
 
 const KINDS: readonly (readonly [kind: string, ops: RegExp])[] = [

@@ -90,7 +90,7 @@ export function GraphView({ model }: { readonly model: ReportModel }): VNode {
         canvas.current!.goTo(target.id);
         if (target.focus) canvas.current!.focus(target.id);
       } else if (first) canvas.current!.start();
-      else canvas.current!.fit();
+      else canvas.current!.overview();
       setState('shown');
       performance.mark('graph-shown');
     }).catch(() => setState('failed'));
@@ -141,10 +141,12 @@ function* boxIds({ model, nodesOf }: ReturnType<typeof indexGraph>): Generator<B
 }
 
 function Question({ size, yes, no, closable }: { readonly size: number; readonly yes: () => void; readonly no: () => void; readonly closable: boolean }): VNode {
+  const first = useRef<HTMLButtonElement>(null);
+  useEffect(() => first.current?.focus(), []);
   return (
     <div class="over" role="alertdialog" aria-label="A large graph">
       <p>{count(size)} boxes would be drawn. Laying them out may take a minute; the page stays usable meanwhile.</p>
-      <p><button type="button" onClick={yes}>Lay out {count(size)} boxes</button> {closable && <button type="button" onClick={no}>Close all layers</button>}</p>
+      <p><button type="button" ref={first} onClick={yes}>Lay out {count(size)} boxes</button> {closable && <button type="button" onClick={no}>Close all layers</button>}</p>
     </div>
   );
 }

@@ -7,7 +7,7 @@ import type { Port, Statistics, Tensor } from '../../runner.js';
 import { halfTable, toHalf } from '../../weights/float16.js';
 import { loadOnnxruntime, type Ort } from '../onnxruntime.js';
 import { readProfile } from '../profile.js';
-import { shortMessage } from '../providers.js';
+import { PROBE_MODEL, shortMessage } from '../providers.js';
 import type { OpenRequest, Requests, RunRequest } from './protocol.js';
 
 export class OrtSession {
@@ -27,6 +27,7 @@ export class OrtSession {
 
   static async open({ model, append, provider, optimization, profile }: OpenRequest): Promise<OrtSession> {
     const ort = await loadOnnxruntime();
+    if (provider === 'webgpu') await holdDevice(ort, provider);
     const options: InferenceSession.SessionOptions = {
       executionProviders: [provider],
       graphOptimizationLevel: optimization,
@@ -73,6 +74,18 @@ export class OrtSession {
     if (type === 'float16') return new this.ort.Tensor('float16', Uint16Array.from(data, toHalf), shape);
     throw new Problem('bad-model', `the model's input ${name} is ${type ?? 'unknown'}; goldens have float32`);
   }
+}
+
+let held: Promise<unknown> | undefined;
+
+/**
+ * Compiled shaders belong to the GPU's device, and that lives as long as a session on it: with one that stays open the
+ * models that follow share theirs.
+ */
+async function holdDevice(ort: Ort, provider: string): Promise<void> {
+  // A device that fails says so to the model's own session too.
+  held ??= ort.InferenceSession.create(new Uint8Array(Buffer.from(PROBE_MODEL, 'base64')), { executionProviders: [provider], logSeverityLevel: 4 }).catch(() => undefined);
+  await held;
 }
 
 /** The file's bytes and more, in one piece without a copy in between. */
