@@ -3,6 +3,7 @@ import yargs, { type Argv } from 'yargs';
 import { Problem, formatProblem } from '../compiler/errors.js';
 import { compileCommand } from './compile.js';
 import type { Command } from './command.js';
+import { diffCommand } from './diff.js';
 import { doctorCommand } from './doctor.js';
 import { modulesCommand } from './modules.js';
 import { showCommand } from './show.js';
@@ -13,7 +14,7 @@ import { verifyCommand } from './verify.js';
 import { weightsCommand } from './weights.js';
 
 /** Commands of different options; each is only run with what yargs made of its own. */
-const commands = [compileCommand, verifyCommand, summaryCommand, weightsCommand, modulesCommand, targetsCommand, showCommand, doctorCommand] as unknown as readonly Command<unknown>[];
+const commands = [compileCommand, verifyCommand, diffCommand, summaryCommand, weightsCommand, modulesCommand, targetsCommand, showCommand, doctorCommand] as unknown as readonly Command<unknown>[];
 
 /** A mistake in the command line itself. */
 class UsageError extends Error {}

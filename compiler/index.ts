@@ -1,9 +1,14 @@
 /**
- * The public API: `compile`, `verify`, `summarize`. What the command line does, with typed options and results; the
+ * The public API: `compile`, `verify`, `diff`, `summarize`. What the command line does, with typed options and results; the
  * command line is a thin layer over it. This file and compiler/node are where the portable core meets Node.
  */
 export { compile, type CompileOptions, type CompileResult, type ModuleRequest, type Progress } from './node/compile.js';
 export { verify, type VerifyFilesOptions } from './node/verify.js';
+export { diff, type DiffOptions, type DiffReport, type NumbersDiff, type OutputDiff } from './node/diff.js';
+export type { StructureDiff } from './inspect/diff.js';
+export type { WeightsDiff } from './inspect/diff-weights.js';
+export type { LayersDiff } from './inspect/diff-layers.js';
+export type { TensorDiff } from './inspect/diff-numbers.js';
 export type { Limits } from './node/runtime-process.js';
 export { summarize, type Summary, type SummaryOptions } from './node/summarize.js';
 export { Problem, errorCodes, formatProblem, type ErrorCode, type Place, type Source } from './errors.js';

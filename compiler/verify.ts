@@ -61,6 +61,10 @@ export interface Examined {
   readonly golden: Golden;
   readonly file: Loadable;
   readonly feeds: Feeds;
+  /** The model's outputs. */
+  readonly ports: readonly Port[];
+  readonly got: ReadonlyMap<string, Tensor>;
+  readonly arithmetic: Arithmetic;
   /** What is compared: each output of the golden with the model's. */
   readonly pairs: readonly Pair[];
   readonly ran: Ran;
@@ -143,11 +147,12 @@ export async function verifyGolden(golden: Golden, file: Loadable, runner: Runne
     const run = watch();
     const again = await timed(session, feeds, options.runs ?? 0);
     const ran = await session.finish();
-    const pairs = pairsOf(golden, session.outputs, got, arithmeticOf(ran, options), options.tolerance ?? {});
+    const arithmetic = arithmeticOf(ran, options);
+    const pairs = pairsOf(golden, session.outputs, got, arithmetic, options.tolerance ?? {});
     const outputs = pairs.map((pair) => compareOutput(pair.name, pair.want, pair.got, pair.bounds));
     const timings = { load, run, ...(again === undefined ? {} : { again }) };
     const result = { case: golden.case, golden: golden.file, ok: outputs.every(({ ok }) => ok), seconds: load + run, timings, outputs };
-    return { golden, file, feeds, pairs, ran, result };
+    return { golden, file, feeds, ports: session.outputs, got, arithmetic, pairs, ran, result };
   } finally {
     await session.close();
   }
@@ -179,7 +184,8 @@ async function timed(session: Session, feeds: Feeds, runs: number): Promise<numb
   return times.sort((a, b) => a - b)[times.length >> 1];
 }
 
-function arithmeticOf(ran: Ran, { half }: VerifyOptions): Arithmetic {
+/** What computed a session's results, whose bounds they are held against. */
+export function arithmeticOf(ran: Ran, { half }: Pick<VerifyOptions, 'half'>): Arithmetic {
   if (half) return 'float16';
   if (!ran.nodes.CUDAExecutionProvider && !ran.nodes.WebGpuExecutionProvider) return 'float32';
   return ran.tf32 ? 'cuda-tf32' : 'gpu-float32';

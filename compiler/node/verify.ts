@@ -7,7 +7,6 @@ import type { Golden } from '../golden.js';
 import type { FileModel } from '../inspect/model.js';
 import { originOf } from '../inspect/origin.js';
 import { passChange } from '../inspect/pass-changes.js';
-import { withBytes } from '../inspect/taps.js';
 import type { PassReport } from '../../passes/pass.js';
 import type { ReportPass } from '../report.js';
 import type { ByteSource } from '../io.js';
@@ -23,9 +22,9 @@ import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
 import { kept, removeAtExit } from './leftovers.js';
 import { modelOutput } from './model-output.js';
-import { factsOf } from './onnx-file.js';
 import { Page } from './page.js';
 import { readModel } from './read-model.js';
+import { runnable, twinNote } from './runnable.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { targetNamed } from './targets.js';
 import type { GraphOptions } from '../compile.js';
@@ -192,12 +191,10 @@ class Subjects {
 
   /** The model, or where it has opaque operators its twin with functions, which is said. */
   private async runnable(subject: Subject): Promise<Subject> {
-    const model = readModel(subject.place);
-    const { half, twin } = await factsOf(model);
-    if (!twin) return { ...subject, half };
-    for (const name of twin.names) this.twins.add(name);
-    this.note(`onnxruntime has no kernels for ${twin.names.join(', ')}: the function twins of these opaque operators are run`);
-    return { ...subject, half, file: withBytes(subject.place, twin.append) };
+    const { file, half, twins } = await runnable(subject.place);
+    for (const name of twins) this.twins.add(name);
+    if (twins.length > 0) this.note(twinNote(twins));
+    return { ...subject, half, file };
   }
 }
 
