@@ -84,7 +84,10 @@ function layerOf({ name, index, nodes, results }: FileLayer, macs: number, milli
   const row = index === undefined ? (rows.length === 1 ? rows[0] : undefined) : rows.find((candidate) => candidate.index === index);
   const read = new Set(nodes.flatMap(({ inputs }) => inputs));
   const weights = [...read].flatMap((input) => model.tensors.get(input) ?? []).filter(({ constant }) => !constant);
-  const known = results.flatMap((result) => statistics.get(result) ?? []);
+  const all = results.flatMap((result) => statistics.get(result) ?? []);
+  // Where sizes are open, some results are sizes.
+  const maps = all.filter(({ type, shape }) => type.includes('float') && shape.length > 1);
+  const known = maps.length > 0 ? maps : all;
   const ranges = known.flatMap(({ range }) => (range ? [range] : []));
   return {
     name,

@@ -65,7 +65,7 @@ async function probeOther(provider: 'cpu' | 'webgpu', installation: Installation
   if (error === undefined && nodes[names[provider]]) return { provider, usable: true, missing: [] };
   const missing = librariesIn(said);
   const vulkan = missing.some((name) => name.startsWith('libvulkan'));
-  const gpu = vulkan ? "Install a Vulkan loader (libvulkan1) and the GPU's Vulkan driver." : 'WebGPU needs a GPU with a driver for Vulkan, Metal or Direct3D 12.';
+  const gpu = vulkan ? "Install a Vulkan loader (libvulkan1) and the GPU's Vulkan driver." : 'WebGPU needs a GPU with a driver for Vulkan, Metal or Direct3D 12, or software in its place, such as the SwiftShader that comes with Chromium (VK_ICD_FILENAMES=<its folder>/vk_swiftshader_icd.json).';
   const help = provider === 'cpu' ? 'npm rebuild onnxruntime-node repairs a damaged installation.' : gpu;
   return { provider, usable: false, missing, reason: reasonOf(error, nodes, said, missing), help };
 }
@@ -156,13 +156,18 @@ function librariesIn(said: string): string[] {
 
 const cudaFailure = (said: string): string | undefined => /CUDA failure \d+: [^;\n]+|CUDNN failure \d+: [^;\n]+/.exec(said)?.[0].trim();
 
+/** Why Dawn, onnxruntime's WebGPU, does not take a GPU that is there: `Vulkan shaderUniform*ArrayDynamicIndexing required`. */
+function refusedAdapters(said: string): string[] {
+  return [...new Set([...said.matchAll(/^Warning: (.+?)\.?\n - While initializing adapter/gm)].map((match) => match[1]!))];
+}
+
 function reasonOf(error: string | undefined, nodes: Readonly<Record<string, number>>, said: string, missing: readonly string[]): string {
   const cuda = cudaFailure(`${error}\n${said}`);
   if (missing.length) return [`${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`, ...(cuda === undefined ? [] : [cuda])].join('; ');
   if (error === undefined) return `it loads, but every node ran on ${Object.keys(nodes).join(', ')}`;
   // What a library that does not load lacks is on stderr alone.
   const load = /with error: (.+)/.exec(said)?.[1]?.replace(/^\S*\/(?=lib)/, '');
-  return cuda ?? shortMessage(load ?? error);
+  return cuda ?? [shortMessage(load ?? error), ...refusedAdapters(said)].join('; ');
 }
 
 /** An onnxruntime message without its own source positions: one line, at most 300 characters. */
