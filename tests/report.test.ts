@@ -70,7 +70,7 @@ describe('the document', () => {
     const functions = await reported({ goldens: ['fixtures/goldens/modules/SOCA__sq64.safetensors'], customOps: { form: 'opaque' } });
     expect(functions.model.nodes.filter(({ domain }) => domain === 'yolonnx').map(({ op }) => op).sort()).toEqual(['Covpool', 'Sqrtm']);
     const lone = await reported({ goldens: [module] });
-    expect(lone.model.layers.map(({ name }) => name)).toEqual(['', 'l1', 'l2']);
+    expect(lone.model.layers.map(({ name }) => name)).toEqual(['avgpool', '', 'l1', 'relu', 'l2', 'sig']);
     expect(lone.model.layers.find(({ name }) => name === 'l1')).toMatchObject({ parameters: 64 * 4, nodes: expect.any(Number) as unknown });
   });
 
