@@ -32,7 +32,7 @@ type Described = Pick<ReportModel, 'producer' | 'opset' | 'irVersion' | 'inputs'
 export function describeModel(sources: Sources): Described {
   const { model, plain, ran } = sources;
   const { producer, opset, irVersion, inputs, outputs } = model;
-  const layers = layersOf(model);
+  const layers = withRows(layersOf(model), sources.rows);
   const owners = new Owners(layers);
   const costs = layers.map(() => 0);
   for (const kernel of plain) {
@@ -55,6 +55,14 @@ export function describeModel(sources: Sources): Described {
     nodes: nodesOf(layers, sources.model, kernels),
     values: valuesOf(sources),
   };
+}
+
+/** Rows of the yaml that passes have left nothing of, such as a Concat, are layers without nodes. */
+function withRows(layers: readonly FileLayer[], rows: readonly Row[]): readonly FileLayer[] {
+  if (layers.every(({ index }) => index === undefined)) return layers;
+  const known = new Set(layers.map(({ index }) => index));
+  const empty = rows.filter(({ index }) => !known.has(index)).map(({ index }): FileLayer => ({ name: `model.${index}`, index, nodes: [], results: [] }));
+  return [...layers, ...empty].sort((a, b) => a.index! - b.index!);
 }
 
 /** Which layer and node a kernel belongs to: by its name, or the start of it where the runtime made it of that node. */
