@@ -94,6 +94,8 @@ export interface Runner {
    * 'runtime-crash' and 'over-limit' as `Session.run` does.
    */
   open(model: Loadable, provider: Provider, options?: OpenOptions): Promise<Session>;
+  /** Makes ready what the first `open` needs, while others are still busy. */
+  start(): void;
   /** Ends what `open` started. The runner may be used again. */
   close(): void;
 }

@@ -100,6 +100,7 @@ function fixed(y: Tensor, given: Partial<Ran> = {}): Runner {
         finish: () => Promise.resolve(ran),
         close: () => Promise.resolve(),
       }),
+    start: () => undefined,
     close: () => undefined,
   };
 }
@@ -127,7 +128,7 @@ describe('verifying', () => {
 
   test('a missing provider, and faults of our own, are thrown', async () => {
     for (const thrown of [new Problem('missing-provider', 'none'), internal('odd'), new TypeError('odd')]) {
-      const runner: Runner = { open: () => Promise.reject(thrown), close: () => undefined };
+      const runner: Runner = { open: () => Promise.reject(thrown), start: () => undefined, close: () => undefined };
       await expect(verifyAll([moduleGolden(counting)], runner)).rejects.toBe(thrown);
     }
   });
@@ -147,13 +148,13 @@ describe('verifying', () => {
   test('a golden that does not belong to the model', async () => {
     const runner = fixed(y);
     const session = await runner.open('', 'cpu');
-    const withInputs = (inputs: typeof session.inputs): Runner => ({ open: () => Promise.resolve({ ...session, inputs }), close: () => undefined });
+    const withInputs = (inputs: typeof session.inputs): Runner => ({ open: () => Promise.resolve({ ...session, inputs }), start: () => undefined, close: () => undefined });
     const golden = parseGolden(moduleGolden(counting));
     const wrongSize = await problemOfAsync(verifyGolden(golden, '', withInputs([{ name: 'images', shape: [1, 3, 640, 640], type: 'float32' }]), { provider: 'cpu' }));
     expect(wrongSize).toMatchObject({ code: 'bad-golden', message: 'golden made.safetensors has x as [1, 2, 2, 2], the model takes images as [1, 3, 640, 640]' });
     const wrongCount = await problemOfAsync(verifyGolden(golden, '', withInputs([...session.inputs, ...session.inputs]), { provider: 'cpu' }));
     expect(wrongCount.message).toContain('has 1 inputs (x), the model 2');
-    const noOutput: Runner = { open: () => Promise.resolve({ ...session, outputs: [] }), close: () => undefined };
+    const noOutput: Runner = { open: () => Promise.resolve({ ...session, outputs: [] }), start: () => undefined, close: () => undefined };
     expect((await problemOfAsync(verifyGolden(golden, '', noOutput, { provider: 'cpu' }))).message).toContain('has 1 outputs (y), the model 0');
   });
 

@@ -3,8 +3,10 @@ import { execFile } from 'node:child_process';
 import { cudaFailureHelp } from './cuda-failures.js';
 import { addedFolders, DRIVER_LIBRARY, driverHelp, findLibraries, installHelp, isNvidia, withLibraryFolders, type CudaLibrary } from './cuda-libraries.js';
 import { findOnnxruntime, type Installation } from './onnxruntime.js';
+import { PROBE_MODEL } from './probe-model.js';
 import { profileFolder } from './profile.js';
 import { cudaSupported, CUDA_LIBRARY, installedProvider, type InstalledProvider } from './provider-library.js';
+import { shortMessage } from './short-message.js';
 
 export const probed = ['cpu', 'cuda', 'webgpu'] as const;
 export type ProbedProvider = (typeof probed)[number];
@@ -19,14 +21,6 @@ export interface ProviderState {
   readonly reason?: string;
   readonly help?: string;
 }
-
-/**
- * y = MatMul(c, c), c = Conv(x, w): float32 x, c, y [1, 1, 2, 2], w [1, 1, 1, 1] = 2; opset 17, IR 8. Conv and MatMul
- * because they are what makes CUDA load cuDNN and cuBLAS.
- */
-export const PROBE_MODEL =
-  'CAgSB3lvbG9ubng6eAoPCgF4CgF3EgFjIgRDb252ChEKAWMKAWMSAXkiBk1hdE11bBIFcHJvYmUqEQoEAQEBARABIgQAAABAQgF3WhsKAXgSFgoUCAESEAoCCAEKAggB' +
-  'CgIIAgoCCAJiGwoBeRIWChQIARIQCgIIAQoCCAEKAggCCgIIAkIECgAQEQ==';
 
 /** Runs in a process of its own: native code may crash, and says why a library does not load on stderr alone. */
 const PROBE_SCRIPT = `
@@ -168,14 +162,4 @@ function reasonOf(error: string | undefined, nodes: Readonly<Record<string, numb
   // What a library that does not load lacks is on stderr alone.
   const load = /with error: (.+)/.exec(said)?.[1]?.replace(/^\S*\/(?=lib)/, '');
   return cuda ?? [shortMessage(load ?? error), ...refusedAdapters(said)].join('; ');
-}
-
-/** An onnxruntime message without its own source positions: one line, at most 300 characters. */
-export function shortMessage(message: string): string {
-  const line = message
-    .replace(/^\/\S+onnxruntime\S*:\d+ [\s\S]*? was false\. /, '')
-    .replace(/\/onnxruntime_src\/\S+ /g, '')
-    .replace(/\s+/g, ' ')
-    .trim();
-  return line.length > 300 ? `${line.slice(0, 297)}...` : line;
 }

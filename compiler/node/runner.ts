@@ -68,6 +68,10 @@ class NodeRunner implements Runner {
     }
   }
 
+  start(): void {
+    this.started();
+  }
+
   close(): void {
     this.runtime?.stop(new Problem('aborted', 'the run was stopped'));
     this.runtime = undefined;

@@ -64,6 +64,7 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
   const subjects = new Subjects(options);
   const page = options.report === undefined ? undefined : new Page(options.report, [...files, ...(typeof model === 'string' ? [model] : [])]);
   try {
+    runner.start();
     const report = await verifyGoldens({
       goldens: files.map((file) => () => {
         stopIfAborted(signal);

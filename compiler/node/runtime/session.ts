@@ -7,7 +7,8 @@ import type { Port, Statistics, Tensor } from '../../runner.js';
 import { halfTable, toHalf } from '../../weights/float16.js';
 import { loadOnnxruntime, type Ort } from '../onnxruntime.js';
 import { readProfile } from '../profile.js';
-import { PROBE_MODEL, shortMessage } from '../providers.js';
+import { shortMessage } from '../short-message.js';
+import { PROBE_MODEL } from '../probe-model.js';
 import type { OpenRequest, Requests, RunRequest } from './protocol.js';
 
 export class OrtSession {

@@ -1,6 +1,7 @@
 /** The process that runs models: one session at a time, one request after the other. */
 import { Worker } from 'node:worker_threads';
 import { Problem } from '../../errors.js';
+import { loadOnnxruntime } from '../onnxruntime.js';
 import { endOverMemory } from './memory.js';
 import { OrtSession } from './session.js';
 import { MEMORY_VARIABLE, type Answer, type Request, type RequestName, type Requests } from './protocol.js';
@@ -8,6 +9,9 @@ import { MEMORY_VARIABLE, type Answer, type Request, type RequestName, type Requ
 const bytes = Number(process.env[MEMORY_VARIABLE] ?? Infinity);
 const parent = process.ppid;
 new Worker(new URL('./watchdog.js', import.meta.url), { workerData: { bytes, parent } }).unref();
+
+// While whoever started this process still prepares the model. That it fails, opening a model tells.
+loadOnnxruntime().catch(() => undefined);
 
 let session: OrtSession | undefined;
 
