@@ -4,6 +4,7 @@ import { inGroup, printJson, sayWarnings, shared, type Command } from './command
 import type { Io } from './io.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
 import { graphFrom, graphOptions, type GraphOptions } from './graph-options.js';
+import { progressBar } from './progress.js';
 import { runtimeFrom, runtimeOptions, type RuntimeOptions } from './runtime-options.js';
 import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 import { classNames, fileSize, imageSize, inputShape } from './values.js';
@@ -77,20 +78,20 @@ export const compileCommand: Command<Options> = {
   ],
   async run(options, io) {
     const { compile } = await import('../compiler/node/compile.js');
-    const bar = options.quiet || options.json || !io.isTty ? undefined : await progressBar();
+    const bar = await progressBar(io, !options.quiet && !options.json);
     try {
       const result = await compile({
         ...(await requestOf(options)),
         output: options.output ?? defaultOutput(options),
         hash: options.json,
         ...(options.quiet ? {} : { onWarning: sayWarnings(io) }),
-        ...(bar ? { onProgress: ({ stage, done, total }) => bar.show(stage, done, total) } : {}),
+        onProgress: ({ stage, done, total }) => bar.show(stage, done, total),
       });
-      bar?.stop();
+      bar.stop();
       await report(result, options, io);
       return result.verification ? (await import('../compiler/verify.js')).reportExitCode(result.verification) : 0;
     } finally {
-      bar?.stop();
+      bar.stop();
     }
   },
 };
@@ -152,22 +153,4 @@ function weightsLine({ file, holds, unused }: NonNullable<CompileResult['weights
   const kinds = [...counts].sort(([, a], [, b]) => b - a).map(([leaf, count]) => `${count} ${leaf}`);
   const shown = kinds.slice(0, 4).join(', ') + (kinds.length > 4 ? ', …' : '');
   return printable(`weights: ${file}, ${holds}${unused.length === 0 ? '' : `; not read: ${shown}`}`);
-}
-
-async function progressBar(): Promise<{ show(stage: string, done: number, total: number): void; stop(): void }> {
-  const { default: progress } = await import('cli-progress');
-  const bar = new progress.SingleBar({ format: '{stage} {bar} {percentage}%', stream: process.stderr, clearOnComplete: true, hideCursor: true });
-  let running = false;
-  return {
-    show(stage, done, total) {
-      if (!running) bar.start(total, done, { stage });
-      running = true;
-      bar.setTotal(total);
-      bar.update(done, { stage });
-    },
-    stop() {
-      if (running) bar.stop();
-      running = false;
-    },
-  };
 }

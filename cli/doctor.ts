@@ -1,6 +1,7 @@
 /** `yolonnx doctor`: which execution providers can really run here, and what the others lack. */
 import { shared, type Command } from './command.js';
 import type { Io } from './io.js';
+import { progressBar } from './progress.js';
 
 interface Options {
   readonly json: boolean;
@@ -42,29 +43,12 @@ async function install(installCuda: boolean, from: string | undefined, io: Io): 
   }
   const { installCuda: run } = await import('../compiler/node/install-cuda.js');
   const { findOnnxruntime } = await import('../compiler/node/onnxruntime.js');
-  const bar = io.isTty ? await downloadBar() : undefined;
+  const bar = await progressBar(io);
   try {
-    const { version, cuda, folder } = await run(findOnnxruntime(), { ...(from === undefined ? {} : { from }), say: io.err, onProgress: (done, total) => bar?.show(done, total) });
-    bar?.stop();
+    const { version, cuda, folder } = await run(findOnnxruntime(), { ...(from === undefined ? {} : { from }), say: io.err, onProgress: (done, total) => bar.show('download', done, total) });
+    bar.stop();
     io.err(`installed in ${folder}: the CUDA provider of onnxruntime ${version}, for CUDA ${cuda}`);
   } finally {
-    bar?.stop();
+    bar.stop();
   }
-}
-
-async function downloadBar(): Promise<{ show(done: number, total: number): void; stop(): void }> {
-  const { default: progress } = await import('cli-progress');
-  const bar = new progress.SingleBar({ format: 'download {bar} {percentage}% of {megabytes} MB', stream: process.stderr, clearOnComplete: true, hideCursor: true });
-  let running = false;
-  return {
-    show(done, total) {
-      if (!running) bar.start(total, done, { megabytes: Math.round(total / 1e6) });
-      running = true;
-      bar.update(done);
-    },
-    stop() {
-      if (running) bar.stop();
-      running = false;
-    },
-  };
 }

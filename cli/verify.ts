@@ -3,6 +3,7 @@ import type { CustomOps } from '../compiler/index.js';
 import { shared, type Command } from './command.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
 import { graphFrom, graphOptions, type GraphOptions } from './graph-options.js';
+import { progressBar } from './progress.js';
 import { runtimeFrom, runtimeOptions, type RuntimeOptions } from './runtime-options.js';
 import { weightsFrom, weightsOptions, type WeightsOptions } from './weights-options.js';
 
@@ -42,6 +43,7 @@ export const verifyCommand: Command<Options> = {
     const { golden, model, atol, rtol, json } = options;
     const { verify, Problem, formatProblem } = await import('../compiler/index.js');
     const { reportExitCode } = await import('../compiler/verify.js');
+    const bar = await progressBar(io, !json);
     const report = await verify({
       ...modelAndGoldens(model, golden),
       ...runtimeFrom(options),
@@ -51,8 +53,12 @@ export const verifyCommand: Command<Options> = {
       ...graphFrom(options),
       customOps: customOpsFrom(options),
       ...weightsFrom({ ...(options.alias ? { alias: options.alias } : {}), ...(options.keyMap ? { keyMap: options.keyMap } : {}) }),
-      onNote: (note) => io.err(`note: ${note}`),
-    });
+      onNote: (note) => {
+        bar.stop();
+        io.err(`note: ${note}`);
+      },
+      onProgress: (done, total) => bar.show('verify', done, total),
+    }).finally(() => bar.stop());
     io.out(json ? JSON.stringify(report, null, 2) : await (await import('./verify-table.js')).verifyTable(report));
     for (const { error, golden: file } of report.cases) if (error) io.err(`${file}: ${formatProblem(new Problem(error.code, error.message, { help: error.help }))}`);
     return reportExitCode(report);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { probeProvider } from '../compiler/node/providers.js';
 import { nodeRunner } from '../compiler/node/runner.js';
 import type { Provider, Tensor } from '../compiler/runner.js';
@@ -96,6 +96,18 @@ describe('providers', () => {
     await session.close();
     expect(Object.keys(nodes)).toEqual([usable ? 'CUDAExecutionProvider' : 'CPUExecutionProvider']);
     if (!usable) expect(notes).toEqual([expect.stringMatching(/^running on the CPU: CUDA is not usable here \(.+\)/)]);
+  });
+
+  test('a provider that is required and not there keeps a model from being written', async () => {
+    if ((await probeProvider('cuda')).usable) return;
+    const folder = mkdtempSync(join(tmpdir(), 'yolonnx-test-'));
+    const args = ['compile', resolve('fixtures/models/yolov5s_SE.yaml'), '--imgsz', '128', '--verify', resolve('fixtures/goldens/models/yolov5s_SE.safetensors'), '--require-provider', '-o', 'se.onnx'];
+    const { code, err } = runIn(folder, args);
+    expect([code, readdirSync(folder)]).toEqual([1, []]);
+    expect(err).toContain('FAILED: no node ran on cuda');
+    expect(err).toContain('error: nodes ran on another provider than required: nothing was written');
+    expect(runIn(folder, [...args, '--provider', 'cpu']).code).toBe(0);
+    rmSync(folder, { recursive: true });
   });
 
   test('doctor', () => {

@@ -6,7 +6,8 @@ import { parseGolden } from '../compiler/golden.js';
 import type { ByteSource } from '../compiler/io.js';
 import { matchRows } from '../compiler/match-rows.js';
 import { nodeRunner } from '../compiler/node/runner.js';
-import type { Ran, Runner, Tensor } from '../compiler/runner.js';
+import { describeFallBacks, missedProvider } from '../compiler/provider-report.js';
+import type { Kernel, Ran, Runner, Tensor } from '../compiler/runner.js';
 import { reportExitCode, verifyGolden, verifyGoldens, type VerifyReport } from '../compiler/verify.js';
 import { memorySource, moduleGolden, onnxModel, problemOfAsync } from './made-files.js';
 
@@ -143,6 +144,35 @@ describe('verifying', () => {
     // The same difference is too large for the CPU, and for CUDA without TF32.
     expect(await verifyAll([moduleGolden(counting)], fixed(near))).toMatchObject({ failed: 1 });
     expect(await verifyAll([moduleGolden(counting)], fixed(near, { ...ran, tf32: false }))).toMatchObject({ provider: { tf32: false }, failed: 1 });
+  });
+
+  test('nodes that ran elsewhere are counted by operator, and fail the report only where the provider is required', async () => {
+    const kernel = (op: string, name: string): Kernel => ({ op, name, provider: 'CPUExecutionProvider', milliseconds: 1, inputs: [], outputs: [] });
+    const ran = { nodes: { CUDAExecutionProvider: 7, CPUExecutionProvider: 3 }, copies: 2, tf32: false, fellBack: [kernel('Sign', 'model.1/Sign'), kernel('Resize', 'model.9/Resize'), kernel('Resize', 'model.12/Resize')] };
+    const goldens = [moduleGolden(counting), moduleGolden(counting)];
+    const run = (requireProvider: boolean): Promise<VerifyReport> => verifyGoldens({ goldens: goldens.map((golden) => () => golden), model: () => Promise.resolve(''), runner: fixed(y, ran), provider: 'cuda', requireProvider });
+    const report = await run(false);
+    expect(report.provider).toEqual({
+      requested: 'cuda', ran: ['CUDAExecutionProvider', 'CPUExecutionProvider'], nodes: { CUDAExecutionProvider: 14, CPUExecutionProvider: 6 }, copies: 4, tf32: false,
+      fellBack: [
+        { op: 'Resize', provider: 'CPUExecutionProvider', nodes: 4, first: { case: 'Made__one', node: 'model.9/Resize' } },
+        { op: 'Sign', provider: 'CPUExecutionProvider', nodes: 2, first: { case: 'Made__one', node: 'model.1/Sign' } },
+      ],
+    });
+    expect(reportExitCode(report)).toBe(0);
+    expect(describeFallBacks(report.provider)).toBe('6 nodes did not run on cuda: Resize 4 (first model.9/Resize), Sign 2 (first model.1/Sign)');
+    const required = await run(true);
+    expect([missedProvider(required.provider), reportExitCode(required), required.passed]).toEqual([true, 1, 2]);
+  });
+
+  test('what is said of nodes that all ran on the CPU', () => {
+    const fellBack = [{ op: 'Conv', provider: 'CPUExecutionProvider', nodes: 4, first: { case: 'a', node: 'b' } }];
+    const provider = { requested: 'auto', ran: ['CPUExecutionProvider'], nodes: { CPUExecutionProvider: 4 }, fellBack } as const;
+    // A note says why `auto` took the CPU.
+    expect(describeFallBacks(provider)).toBeUndefined();
+    expect(describeFallBacks({ ...provider, required: true })).toBe('no node ran on cuda');
+    expect(describeFallBacks({ ...provider, requested: 'webgpu' })).toBe('no node ran on webgpu');
+    expect(describeFallBacks({ requested: 'cpu', ran: [], nodes: {} })).toBeUndefined();
   });
 
   test('a golden that does not belong to the model', async () => {

@@ -31,6 +31,9 @@ const rules: readonly Rule<keyof CompileOptions>[] = [
   ['customOps', "{ form: 'inline', 'function' or 'opaque', domain, names }", isCustomOps],
   ['half', "'none', 'compute' or 'io'", oneOf(['none', 'compute', 'io'])],
   ['externalData', "'auto' or 'always'", oneOf(['auto', 'always'])],
+  ['report', 'a path', isString],
+  ['requireProvider', 'true or false', (value) => typeof value === 'boolean'],
+  ['limits', '{ seconds, bytes }, numbers above 0', (value) => isRecord(value) && [value.seconds ?? 1, value.bytes ?? 1].every((limit) => typeof limit === 'number' && limit > 0)],
   ['provider', "'auto', 'cuda', 'cpu' or 'webgpu'", oneOf(['auto', 'cuda', 'cpu', 'webgpu'])],
 ];
 

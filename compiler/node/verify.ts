@@ -47,6 +47,8 @@ export interface VerifyFilesOptions extends Omit<GraphOptions, 'weights' | 'warn
   readonly report?: string;
   readonly onCase?: (result: CaseResult) => void;
   readonly onNote?: (note: string) => void;
+  /** Goldens done, of all. */
+  readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -63,6 +65,7 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
   const runner = nodeRunner({ ...(graphOptimizationLevel ? { graphOptimizationLevel } : {}), ...(limits ? { limits } : {}), ...(signal ? { signal } : {}) });
   const subjects = new Subjects(options);
   const page = options.report === undefined ? undefined : new Page(options.report, [...files, ...(typeof model === 'string' ? [model] : [])]);
+  let done = 0;
   try {
     runner.start();
     const report = await verifyGoldens({
@@ -83,6 +86,7 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
         return result;
       },
       onCase: (result) => {
+        options.onProgress?.(++done, files.length);
         if (result.error) page?.add(failedCase(result));
         options.onCase?.(result);
       },
