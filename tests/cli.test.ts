@@ -196,7 +196,7 @@ describe('verify', () => {
     const { code, out } = yolonnx('verify', '--golden', `${goldens}/modules`, '--provider', 'cpu', '--json');
     expect(code).toBe(0);
     const report = JSON.parse(out) as VerifyReport;
-    expect(report.provider).toEqual({ requested: 'cpu', ran: ['CPUExecutionProvider'] });
+    expect(report.provider).toEqual({ requested: 'cpu', ran: ['CPUExecutionProvider'], nodes: { CPUExecutionProvider: expect.any(Number) } });
     expect(report.failed).toBe(0);
     expect(report.passed).toBe(readdirSync(`${goldens}/modules`).length);
     for (const { ok, outputs } of report.cases) expect(ok && outputs.every((output) => output.maxAbs <= output.bound)).toBe(true);
