@@ -96,6 +96,6 @@ export interface Runner {
   open(model: Loadable, provider: Provider, options?: OpenOptions): Promise<Session>;
   /** Makes ready what the first `open` needs, while others are still busy. */
   start(): void;
-  /** Ends what `open` started. The runner may be used again. */
+  /** The runner is done with; no session may be open. It may be used again. */
   close(): void;
 }

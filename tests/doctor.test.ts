@@ -272,7 +272,9 @@ onLinux('CUDA of an installation', () => {
       expect(await probeCuda(installation(needs(), failing('', cuda)))).toMatchObject({ missing: [], reason: 'CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version', help: expect.stringMatching(/older than CUDA 77 needs/) });
       expect((await probeCuda(installation(needs(), failing(unloaded(`/x/${CUDA}: invalid ELF header`))))).reason).toBe(`${CUDA}: invalid ELF header`);
       expect((await probeCuda(installation(needs(), failing('', 'something new')))).reason).toBe('something new');
-      expect((await probeCuda(installation(needs(), 'process.kill(process.pid, "SIGBUS");'))).reason).toBe('it ended the process (SIGBUS)');
+      expect((await probeCuda(installation(needs(), 'process.kill(process.pid, "SIGBUS");'))).reason).toBe('it crashes (SIGBUS)');
+      const words = 'require("node:fs").writeSync(2, "NVRM: GPU has fallen off the bus\\n"); process.kill(process.pid, "SIGABRT");';
+      expect((await probeCuda(installation(needs(), words))).reason).toBe('it crashes (SIGABRT); its last words: NVRM: GPU has fallen off the bus');
       // The probe's own process has the folder in its path.
       const spoken = await probeCuda(installation(needs(), failing('', 'x').replace('throw', 'throw new Error(process.env.LD_LIBRARY_PATH);')));
       expect(spoken.reason).toBe(`${folder}/driver:${folder}/venv/lib/python3.12/site-packages/nvidia/cu/lib`);

@@ -1,9 +1,8 @@
 /** Which execution provider ran each node, and how long: onnxruntime tells it in its profile only. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kernel, TypedShape } from '../runner.js';
-import { kept, removeAtExit } from './leftovers.js';
+import { temporaryFolder } from './temporary.js';
 
 /** A temporary folder for a session's profile. */
 export interface ProfileFolder {
@@ -15,15 +14,11 @@ export interface ProfileFolder {
 }
 
 export function profileFolder(): ProfileFolder {
-  const folder = mkdtempSync(join(tmpdir(), `yolonnx-profile-${process.pid}-`));
-  removeAtExit(folder);
+  const { path, remove } = temporaryFolder('profile');
   return {
-    prefix: join(folder, 'run'),
-    count: () => nodesByProvider(readProfile(readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))).kernels),
-    remove() {
-      rmSync(folder, { recursive: true, force: true });
-      kept(folder);
-    },
+    prefix: join(path, 'run'),
+    count: () => nodesByProvider(readProfile(readdirSync(path).map((name) => readFileSync(join(path, name), 'utf8'))).kernels),
+    remove,
   };
 }
 

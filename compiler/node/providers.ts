@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { cudaFailureHelp } from './cuda-failures.js';
 import { addedFolders, DRIVER_LIBRARY, driverHelp, findLibraries, installHelp, isNvidia, withLibraryFolders, type CudaLibrary } from './cuda-libraries.js';
 import { findOnnxruntime, type Installation } from './onnxruntime.js';
+import { lastWords } from './last-words.js';
 import { PROBE_MODEL } from './probe-model.js';
 import { profileFolder } from './profile.js';
 import { cudaSupported, CUDA_LIBRARY, installedProvider, type InstalledProvider } from './provider-library.js';
@@ -127,7 +128,7 @@ function runProbe(provider: ProbedProvider, { entry }: Installation, environment
         const answer = JSON.parse(stdout.trim().split('\n').at(-1)! || '{}') as { error?: string };
         if (answer.error !== undefined) resolve({ nodes: {}, error: answer.error, said });
         else if (failure?.killed) resolve({ nodes: {}, error: `it did not answer within ${TIME_LIMIT_S} seconds`, said });
-        else if (failure) resolve({ nodes: {}, error: `it ended the process (${failure.signal ?? `exit code ${failure.code}`})`, said });
+        else if (failure) resolve({ nodes: {}, error: crashed(failure.signal ?? `exit code ${failure.code}`, said), said });
         else resolve({ nodes: profile.count(), said });
       } catch (error) {
         resolve({ nodes: {}, error: `its answer cannot be read (${String(error)})`, said });
@@ -149,6 +150,11 @@ function librariesIn(said: string): string[] {
 }
 
 const cudaFailure = (said: string): string | undefined => /CUDA failure \d+: [^;\n]+|CUDNN failure \d+: [^;\n]+/.exec(said)?.[0].trim();
+
+function crashed(how: string, said: string): string {
+  const words = lastWords(said);
+  return `it crashes (${how})${words === '' ? '' : `; its last words: ${words}`}`;
+}
 
 /** Why Dawn, onnxruntime's WebGPU, does not take a GPU that is there: `Vulkan shaderUniform*ArrayDynamicIndexing required`. */
 function refusedAdapters(said: string): string[] {

@@ -1,17 +1,17 @@
 /** Runs models in onnxruntime-node, in a process of its own; one session at a time. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '../errors.js';
 import { providers, type Feeds, type Kernel, type Loadable, type OpenOptions, type Port, type Provider, type Ran, type Runner, type Session, type Statistics, type Tensor } from '../runner.js';
 import { libraryFolders, withLibraryFolders } from './cuda-libraries.js';
-import { fileSource } from './files.js';
-import { kept, removeAtExit } from './leftovers.js';
+import { attempt, fileSource } from './files.js';
 import { runtimeEnvironment, tf32Allowed } from './onnxruntime.js';
 import { nodesByProvider } from './profile.js';
 import { probeProvider } from './providers.js';
-import { RuntimeProcess, type Limits } from './runtime-process.js';
+import { giveRuntime, takeRuntime } from './runtime-pool.js';
+import type { Limits, RuntimeProcess } from './runtime-process.js';
 import type { OpenRequest } from './runtime/protocol.js';
+import { temporaryFolder } from './temporary.js';
 
 export interface RunnerOptions {
   /** onnxruntime's own optimizer; `all` is its default and what users run. */
@@ -43,7 +43,7 @@ export function nodeRunner(options: RunnerOptions = {}): Runner {
 }
 
 class NodeRunner implements Runner {
-  private runtime: RuntimeProcess | undefined;
+  private used: { readonly runtime: RuntimeProcess; readonly environment: NodeJS.ProcessEnv } | undefined;
 
   constructor(private readonly options: RunnerOptions) {}
 
@@ -52,7 +52,7 @@ class NodeRunner implements Runner {
     // onnxruntime's own message about a missing file is a bad one.
     if (!(model instanceof Uint8Array)) fileSource(typeof model === 'string' ? model : model.file).close();
     const endTurn = await takeTurn();
-    const place = new Place(model, endTurn);
+    const place = placeOf(model, endTurn);
     const load = async (chosen: string, told: readonly string[]): Promise<RuntimeSession> => {
       const runtime = this.started();
       const request = { ...place.request, provider: chosen, optimization };
@@ -73,17 +73,24 @@ class NodeRunner implements Runner {
   }
 
   close(): void {
-    this.runtime?.stop(new Problem('aborted', 'the run was stopped'));
-    this.runtime = undefined;
+    this.options.signal?.removeEventListener('abort', this.abort);
+    if (this.used) giveRuntime(this.used.runtime, this.limits, this.used.environment);
+    this.used = undefined;
+  }
+
+  private get limits(): Limits {
+    return this.options.limits ?? {};
   }
 
   private started(): RuntimeProcess {
-    if (this.runtime?.alive) return this.runtime;
-    const { limits = {}, signal } = this.options;
-    const runtime = new RuntimeProcess(limits, withLibraryFolders(runtimeEnvironment(), libraryFolders()));
-    signal?.addEventListener('abort', () => runtime.stop(new Problem('aborted', 'the run was stopped', { cause: signal.reason })), { once: true });
-    return (this.runtime = runtime);
+    if (this.used?.runtime.alive) return this.used.runtime;
+    const environment = withLibraryFolders(runtimeEnvironment(), libraryFolders());
+    this.used = { runtime: takeRuntime(this.limits, environment), environment };
+    this.options.signal?.addEventListener('abort', this.abort, { once: true });
+    return this.used.runtime;
   }
+
+  private readonly abort = (): void => this.used?.runtime.stop(new Problem('aborted', 'the run was stopped', { cause: this.options.signal?.reason }));
 }
 
 /** The provider to ask onnxruntime for. Throws Problem('missing-provider') when it cannot run here, 'bad-option' when there is no such. */
@@ -96,22 +103,36 @@ async function choose(provider: Provider): Promise<{ name: string; notes: readon
   throw new Problem('missing-provider', `${provider} is not usable here: ${state.reason ?? 'unknown reason'}`, { help: state.help });
 }
 
+/** A place for a session. The turn ends with it, also where there is none to be had. */
+function placeOf(model: Loadable, endTurn: () => void): Place {
+  try {
+    return new Place(model, endTurn);
+  } catch (error) {
+    endTurn();
+    throw error;
+  }
+}
+
 /** Temporary files of one session: a model that was in memory, and profiles. */
 class Place {
-  private readonly folder = mkdtempSync(join(tmpdir(), `yolonnx-run-${process.pid}-`));
+  private readonly folder = temporaryFolder('run');
   readonly request: Pick<OpenRequest, 'model' | 'append' | 'profile'>;
 
   constructor(
     model: Loadable,
     private readonly endTurn: () => void,
   ) {
-    removeAtExit(this.folder);
-    const profile = join(this.folder, 'profile');
+    const profile = join(this.folder.path, 'profile');
     if (typeof model === 'string') {
       this.request = { model, profile };
     } else if (model instanceof Uint8Array) {
-      const file = join(this.folder, 'model.onnx');
-      writeFileSync(file, model);
+      const file = join(this.folder.path, 'model.onnx');
+      try {
+        attempt('unwritable', file, () => writeFileSync(file, model));
+      } catch (error) {
+        this.folder.remove();
+        throw error;
+      }
       this.request = { model: file, profile };
     } else {
       this.request = { model: model.file, append: model.append, profile };
@@ -119,8 +140,7 @@ class Place {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
-    kept(this.folder);
+    this.folder.remove();
     this.endTurn();
   }
 }

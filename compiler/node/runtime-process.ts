@@ -5,6 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { totalmem } from 'node:os';
 import { Problem, internal } from '../errors.js';
+import { lastWords } from './last-words.js';
 import { MEMORY_VARIABLE, OVER_MEMORY, type Answer, type RequestName, type Requests } from './runtime/protocol.js';
 
 export interface Limits {
@@ -138,14 +139,3 @@ export class RuntimeProcess {
 }
 
 const memorySize = (bytes: number): string => (bytes < 2 ** 30 ? `${Math.round(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`);
-
-/** The end of what was said: lines without colours, stacks and dumps left out, at most 300 characters. */
-function lastWords(said: string): string {
-  const lines = said
-    .replace(/\u001b\[[\d;]*m/g, '')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^(at |\d+: 0x|-----)/.test(line));
-  const text = lines.slice(-3).join(' ').replace(/[^\u0020-\u007e\u00a0-\uffff]/g, ' ');
-  return text.length > 300 ? `...${text.slice(-297)}` : text;
-}

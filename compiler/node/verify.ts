@@ -1,6 +1,5 @@
 /** `verify`: goldens against a model file, or against what each golden names, compiled on the spot. */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '../errors.js';
 import type { Golden } from '../golden.js';
@@ -20,13 +19,13 @@ import { compileGolden, type GoldenOptions } from './compile-golden.js';
 import { checkOperators } from './compile.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
-import { kept, removeAtExit } from './leftovers.js';
 import { modelOutput } from './model-output.js';
 import { Page } from './page.js';
 import { readModel } from './read-model.js';
 import { runnable, twinNote } from './runnable.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { targetNamed } from './targets.js';
+import { temporaryFolder, type TemporaryFolder } from './temporary.js';
 import type { GraphOptions } from '../compile.js';
 import type { InputOptions } from './inputs.js';
 
@@ -126,7 +125,7 @@ class Subjects {
   /** Opaque operators in whose place twins ran. */
   readonly twins = new Set<string>();
   private readonly note: (text: string) => void;
-  private readonly folder: string | undefined;
+  private readonly folder: TemporaryFolder | undefined;
   private readonly given: Promise<Subject> | undefined;
   private current: Subject | undefined;
 
@@ -134,8 +133,7 @@ class Subjects {
     const { model, half, customOps } = options;
     this.note = onceEach(options.onNote);
     if (model === undefined) {
-      this.folder = mkdtempSync(join(tmpdir(), `yolonnx-verify-${process.pid}-`));
-      removeAtExit(this.folder);
+      this.folder = temporaryFolder('verify');
       return;
     }
     // What the caller tells need not be read from the file.
@@ -173,14 +171,12 @@ class Subjects {
   }
 
   remove(): void {
-    if (this.folder === undefined) return;
-    rmSync(this.folder, { recursive: true, force: true });
-    kept(this.folder);
+    this.folder?.remove();
   }
 
   private async compiled(golden: Golden, source: ByteSource): Promise<Subject> {
     const started = performance.now();
-    const place = join(this.folder!, 'model.onnx');
+    const place = join(this.folder!.path, 'model.onnx');
     const passes: ReportPass[] = [];
     const output = modelOutput(place);
     try {
