@@ -1,5 +1,8 @@
 /** Temporary files and folders, removed when the process ends before their owner has removed them. */
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Problem } from '../errors.js';
 
 const paths = new Set<string>();
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -12,6 +15,17 @@ export function removeAtExit(path: string): void {
   watching = true;
   process.on('exit', removeAll);
   for (const signal of SIGNALS) process.on(signal, onSignal);
+}
+
+/** A new folder among the system's temporary ones, removed at exit. Throws Problem('unwritable'). */
+export function temporaryFolder(purpose: string): string {
+  try {
+    const folder = mkdtempSync(join(tmpdir(), `yolonnx-${purpose}-${process.pid}-`));
+    removeAtExit(folder);
+    return folder;
+  } catch (error) {
+    throw new Problem('unwritable', `cannot make a folder in ${tmpdir()}, where temporary files go: the system reports ${(error as NodeJS.ErrnoException).code ?? String(error)}`, { help: 'Name a folder that can be written to with TMPDIR.', cause: error });
+  }
 }
 
 /** `path` is gone, or is to stay. */

@@ -23,9 +23,15 @@ let loaded: Promise<Ort> | undefined;
 
 /**
  * The environment of a process that loads onnxruntime-node. TF32 is switched off (NVIDIA_TF32_OVERRIDE=0) unless the
- * environment says otherwise: it cannot be set per session from Node, and CUDA's libraries read it when they load.
+ * environment says otherwise: it cannot be set per session from Node, and CUDA's libraries read it when they load. So is
+ * the telemetry of onnxruntime 1.30 (ORT_DISABLE_TELEMETRY=1), which sends what models are run to Microsoft, and leaves files in the
+ * temporary folder (`.ses`, `mat-debug-<process>.log`).
  */
-export const runtimeEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env, NVIDIA_TF32_OVERRIDE: process.env.NVIDIA_TF32_OVERRIDE ?? '0' });
+export const runtimeEnvironment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  NVIDIA_TF32_OVERRIDE: process.env.NVIDIA_TF32_OVERRIDE ?? '0',
+  ORT_DISABLE_TELEMETRY: process.env.ORT_DISABLE_TELEMETRY ?? '1',
+});
 
 /**
  * Loads onnxruntime-node into this process, once. What users run is loaded in a process of its own (runtime-process.ts).

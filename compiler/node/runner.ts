@@ -1,12 +1,12 @@
 /** Runs models in onnxruntime-node, in a process of its own; one session at a time. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '../errors.js';
-import { providers, type Feeds, type Kernel, type Loadable, type OpenOptions, type Port, type Provider, type Ran, type Runner, type Session, type Statistics, type Tensor } from '../runner.js';
+import { LARGEST, providers, type Feeds, type Kernel, type Loadable, type OpenOptions, type Port, type Provider, type Ran, type Runner, type Session, type Statistics, type Tensor } from '../runner.js';
+import { stopIfAborted } from './abort.js';
 import { libraryFolders, withLibraryFolders } from './cuda-libraries.js';
-import { fileSource } from './files.js';
-import { kept, removeAtExit } from './leftovers.js';
+import { attempt, fileSource } from './files.js';
+import { kept, temporaryFolder } from './leftovers.js';
 import { runtimeEnvironment, tf32Allowed } from './onnxruntime.js';
 import { nodesByProvider } from './profile.js';
 import { probeProvider } from './providers.js';
@@ -44,8 +44,15 @@ export function nodeRunner(options: RunnerOptions = {}): Runner {
 
 class NodeRunner implements Runner {
   private runtime: RuntimeProcess | undefined;
+  /** One signal may stop many runners, one after the other. */
+  private forget: () => void = () => undefined;
 
-  constructor(private readonly options: RunnerOptions) {}
+  constructor(private readonly options: RunnerOptions) {
+    const { seconds = 1, bytes = 1 } = options.limits ?? {};
+    // Timers of Node end at 2^31 ms.
+    if (!(seconds > 0 && seconds * 1000 < 2 ** 31)) throw new Problem('bad-option', `limits.seconds must be a number above 0 and below ${2 ** 31 / 1000}, got ${seconds}`);
+    if (!(bytes >= 1)) throw new Problem('bad-option', `limits.bytes must be a number from 1 on, got ${bytes}`);
+  }
 
   async open(model: Loadable, provider: Provider, { optimization = this.options.graphOptimizationLevel ?? 'all' }: OpenOptions = {}): Promise<Session> {
     const { name, notes } = await choose(provider);
@@ -59,6 +66,8 @@ class NodeRunner implements Runner {
       return new RuntimeSession(runtime, await runtime.ask('open', request, 'loading'), { name: chosen, asked: provider, notes: told }, place);
     };
     try {
+      // It may have waited long for its turn.
+      stopIfAborted(this.options.signal);
       // On the CPU instead, where CUDA was only preferred.
       if (provider === 'auto' && name !== 'cpu') return await FallingBack.open(() => load(name, notes), (reason) => load('cpu', [...notes, `running on the CPU: CUDA failed (${reason})`]));
       return await load(name, notes);
@@ -69,6 +78,7 @@ class NodeRunner implements Runner {
   }
 
   close(): void {
+    this.forget();
     this.runtime?.stop(new Problem('aborted', 'the run was stopped'));
     this.runtime = undefined;
   }
@@ -77,7 +87,12 @@ class NodeRunner implements Runner {
     if (this.runtime?.alive) return this.runtime;
     const { limits = {}, signal } = this.options;
     const runtime = new RuntimeProcess(limits, withLibraryFolders(runtimeEnvironment(), libraryFolders()));
-    signal?.addEventListener('abort', () => runtime.stop(new Problem('aborted', 'the run was stopped', { cause: signal.reason })), { once: true });
+    this.forget();
+    if (signal) {
+      const stop = (): void => runtime.stop(new Problem('aborted', 'the run was stopped', { cause: signal.reason }));
+      signal.addEventListener('abort', stop, { once: true });
+      this.forget = () => signal.removeEventListener('abort', stop);
+    }
     return (this.runtime = runtime);
   }
 }
@@ -94,23 +109,41 @@ async function choose(provider: Provider): Promise<{ name: string; notes: readon
 
 /** Temporary files of one session: a model that was in memory, and profiles. */
 class Place {
-  private readonly folder = mkdtempSync(join(tmpdir(), `yolonnx-run-${process.pid}-`));
+  private readonly folder: string;
   readonly request: Pick<OpenRequest, 'model' | 'append' | 'profile'>;
 
   constructor(
     model: Loadable,
     private readonly endTurn: () => void,
   ) {
-    removeAtExit(this.folder);
+    this.folder = this.made();
     const profile = join(this.folder, 'profile');
     if (typeof model === 'string') {
       this.request = { model, profile };
     } else if (model instanceof Uint8Array) {
       const file = join(this.folder, 'model.onnx');
-      writeFileSync(file, model);
+      this.write(file, model);
       this.request = { model: file, profile };
     } else {
       this.request = { model: model.file, append: model.append, profile };
+    }
+  }
+
+  private made(): string {
+    try {
+      return temporaryFolder('run');
+    } catch (error) {
+      this.endTurn();
+      throw error;
+    }
+  }
+
+  private write(file: string, model: Uint8Array): void {
+    try {
+      attempt('unwritable', file, () => writeFileSync(file, model));
+    } catch (error) {
+      this.remove();
+      throw error;
     }
   }
 
@@ -147,6 +180,7 @@ class RuntimeSession implements Session {
   }
 
   async run(feeds: Feeds, outputs?: readonly string[]): Promise<ReadonlyMap<string, Tensor>> {
+    checkSize(feeds);
     const { tensors } = await this.runtime.ask('run', { feeds: [...feeds], ...(outputs ? { outputs } : {}), statistics: false }, 'running');
     return new Map(tensors);
   }
@@ -186,6 +220,12 @@ class RuntimeSession implements Session {
     const tf32 = tf32Allowed();
     return { ...ran, tf32, notes: tf32 ? [...notes, 'TF32 is on (NVIDIA_TF32_OVERRIDE is not 0): results are compared within its bounds only'] : notes };
   }
+}
+
+/** Node cannot take apart a message of 2 GiB. */
+function checkSize(feeds: Feeds): void {
+  const bytes = [...feeds.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  if (bytes > LARGEST) throw new Problem('over-limit', `the inputs take ${(bytes / 2 ** 30).toFixed(1)} GiB, more than the ${LARGEST / 2 ** 30} GiB that a model can be run on`, { help: 'Run a smaller size or batch.' });
 }
 
 /** Problems of one provider that another may not have. */

@@ -1,6 +1,5 @@
 /** `verify`: goldens against a model file, or against what each golden names, compiled on the spot. */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '../errors.js';
 import type { Golden } from '../golden.js';
@@ -20,10 +19,10 @@ import { compileGolden, type GoldenOptions } from './compile-golden.js';
 import { checkOperators } from './compile.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
-import { kept, removeAtExit } from './leftovers.js';
+import { kept, temporaryFolder } from './leftovers.js';
 import { modelOutput } from './model-output.js';
 import { Page } from './page.js';
-import { readModel } from './read-model.js';
+import { externalFiles, readModel } from './read-model.js';
 import { runnable, twinNote } from './runnable.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { targetNamed } from './targets.js';
@@ -62,7 +61,7 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
   if (model === undefined) checkComparable(options);
   const runner = nodeRunner({ ...(graphOptimizationLevel ? { graphOptimizationLevel } : {}), ...(limits ? { limits } : {}), ...(signal ? { signal } : {}) });
   const subjects = new Subjects(options);
-  const page = options.report === undefined ? undefined : new Page(options.report, [...files, ...(typeof model === 'string' ? [model] : [])]);
+  const page = options.report === undefined ? undefined : new Page(options.report, [...files, ...(typeof model === 'string' ? [model, ...externalFiles(model)] : [])]);
   try {
     const report = await verifyGoldens({
       goldens: files.map((file) => () => {
@@ -129,8 +128,7 @@ class Subjects {
     const { model, half, customOps } = options;
     this.note = onceEach(options.onNote);
     if (model === undefined) {
-      this.folder = mkdtempSync(join(tmpdir(), `yolonnx-verify-${process.pid}-`));
-      removeAtExit(this.folder);
+      this.folder = temporaryFolder('verify');
       return;
     }
     // What the caller tells need not be read from the file.
