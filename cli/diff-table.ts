@@ -111,6 +111,12 @@ function partingLine({ layer, before }: { readonly layer: string; readonly befor
   return `THEY PART at layer ${layerName(layer)}: ${quoted(worst.a)} and ${quoted(worst.b)} differ by ${figure(worst.maxRel)} of the largest${bound}; ${earlier}`;
 }
 
+function verdict({ ok, outputs: all, golden, provider }: NumbersDiff): string {
+  if (ok) return 'the numbers agree';
+  const agree = all.every((output) => output.ok) && (golden?.a.ok ?? true) && (golden?.b.ok ?? true);
+  return agree && provider?.required ? 'the numbers agree, but nodes ran ELSEWHERE than on the provider that is required' : 'the numbers DIFFER';
+}
+
 function outputs(numbers: NumbersDiff, table: TableOf): string[] {
   if (numbers.reason !== undefined) return [`numbers: not compared, ${numbers.reason}`];
   const rows = numbers.outputs.map(({ a, b, ok, difference }) => [
@@ -124,7 +130,7 @@ function outputs(numbers: NumbersDiff, table: TableOf): string[] {
     table(['output', 'shape', 'max abs', 'max rel', 'cosine', 'numbers'], rows, 2, 4),
     ...outputRemarks(numbers),
     ...(numbers.golden ? goldenLines(numbers.golden, table) : []),
-    numbers.ok ? 'the numbers agree' : 'the numbers DIFFER',
+    verdict(numbers),
   ];
 }
 

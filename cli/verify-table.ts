@@ -1,5 +1,6 @@
 /** A verify report as people read it: one row for every output, or part of one, of every case. */
 import type { Differences, OutputResult } from '../compiler/compare.js';
+import { printable, quoted } from '../compiler/errors.js';
 import { describeOrigin } from '../compiler/inspect/origin.js';
 import { describeFallBacks, type ProviderReport } from '../compiler/provider-report.js';
 import type { CaseResult, VerifyReport } from '../compiler/verify.js';
@@ -13,13 +14,13 @@ export async function verifyTable({ provider, cases, passed, failed }: VerifyRep
   });
   for (const result of cases) table.push(...rowsOf(result));
   const fellBack = describeFallBacks(provider);
-  return [
+  return printable([
     providerLine(provider),
     ...(fellBack === undefined ? [] : [`${provider.required ? 'FAILED: ' : ''}${fellBack}`]),
     table.toString(),
     ...cases.flatMap(remarks),
     `${passed} passed, ${failed} failed`,
-  ].join('\n');
+  ].join('\n'));
 }
 
 function providerLine({ requested, nodes, copies, tf32 }: ProviderReport): string {
@@ -29,11 +30,11 @@ function providerLine({ requested, nodes, copies, tf32 }: ProviderReport): strin
 }
 
 function rowsOf(result: CaseResult): string[][] {
-  if (result.error) return [[result.case, '', '', '', '', '', `FAILED: ${result.error.code}`]];
+  if (result.error) return [[quoted(result.case), '', '', '', '', '', `FAILED: ${result.error.code}`]];
   const rows = result.outputs.flatMap((output) =>
-    (output.parts ?? [output]).map((part, i) => [part.name, ...numbers(part), i === 0 ? cosine(output.cosine) : '', part.ok ? 'ok' : 'FAILED']),
+    (output.parts ?? [output]).map((part, i) => [quoted(part.name), ...numbers(part), i === 0 ? cosine(output.cosine) : '', part.ok ? 'ok' : 'FAILED']),
   );
-  return rows.map((row, i) => [i === 0 ? result.case : '', ...row]);
+  return rows.map((row, i) => [i === 0 ? quoted(result.case) : '', ...row]);
 }
 
 function numbers({ maxAbs, bound, maxRel }: Differences): string[] {
@@ -45,13 +46,14 @@ function cosine(value: number): string {
 }
 
 /** What a failed row cannot say. */
-function remarks({ case: name, outputs, origin }: CaseResult): string[] {
+function remarks({ case: full, outputs, origin }: CaseResult): string[] {
+  const name = quoted(full);
   const found = origin ? [`${name}: ${describeOrigin(origin)}`] : [];
   const failed = outputs.filter(({ ok }) => !ok).flatMap((output: OutputResult) => {
-    const where = `${name}, ${output.name}`;
+    const where = `${name}, ${quoted(output.name)}`;
     if (output.message !== undefined) return [`${where}: ${output.message}`];
     const lost = output.notFinite ? `, ${output.notFinite} numbers are NaN or infinite` : '';
-    return (output.parts ?? [output]).filter(({ ok }) => !ok).map(({ name: part, worst }) => `${name}, ${part}: largest difference at [${worst.join(', ')}]${lost}`);
+    return (output.parts ?? [output]).filter(({ ok }) => !ok).map(({ name: part, worst }) => `${name}, ${quoted(part)}: largest difference at [${worst.join(', ')}]${lost}`);
   });
   return [...failed, ...found];
 }

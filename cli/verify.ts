@@ -1,6 +1,7 @@
 /** `yolonnx verify`: runs a model file, or what goldens name, and compares with PyTorch's results. */
 import type { CustomOps } from '../compiler/index.js';
-import { shared, type Command } from './command.js';
+import { printable } from '../compiler/errors.js';
+import { printJson, shared, type Command } from './command.js';
 import { customOpsFrom, customOptions } from './custom-ops.js';
 import { graphFrom, graphOptions, type GraphOptions } from './graph-options.js';
 import { progressBar } from './progress.js';
@@ -55,12 +56,13 @@ export const verifyCommand: Command<Options> = {
       ...weightsFrom({ ...(options.alias ? { alias: options.alias } : {}), ...(options.keyMap ? { keyMap: options.keyMap } : {}) }),
       onNote: (note) => {
         bar.stop();
-        io.err(`note: ${note}`);
+        io.err(printable(`note: ${note}`));
       },
       onProgress: (done, total) => bar.show('verify', done, total),
     }).finally(() => bar.stop());
-    io.out(json ? JSON.stringify(report, null, 2) : await (await import('./verify-table.js')).verifyTable(report));
-    for (const { error, golden: file } of report.cases) if (error) io.err(`${file}: ${formatProblem(new Problem(error.code, error.message, { help: error.help }))}`);
+    if (json) printJson(io, report);
+    else io.out(await (await import('./verify-table.js')).verifyTable(report));
+    for (const { error, golden: file } of report.cases) if (error) io.err(`${printable(file)}: ${formatProblem(new Problem(error.code, error.message, { help: error.help }))}`);
     return reportExitCode(report);
   },
 };

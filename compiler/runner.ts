@@ -10,6 +10,9 @@ export interface Tensor {
   readonly shape: readonly number[];
 }
 
+/** Bytes that all inputs, or all outputs, of a run may take as float32. */
+export const LARGEST = 1.5 * 2 ** 30;
+
 export interface Port {
   readonly name: string;
   /** A name where the size is only known when run. */

@@ -106,7 +106,7 @@ function layerOf({ name, index, nodes, results }: FileLayer, macs: number, milli
     milliseconds,
     nodes: nodes.length,
     shapes: known.map(({ shape }) => shape),
-    range: ranges.length === 0 ? null : [Math.min(...ranges.map(([least]) => least)), Math.max(...ranges.map(([, most]) => most))],
+    range: ranges.length === 0 ? null : ranges.reduce(([least, most], range) => [Math.min(least, range[0]), Math.max(most, range[1])]),
     notFinite: known.reduce((sum, { nan, infinite }) => sum + nan + infinite, 0),
   };
 }

@@ -1,6 +1,6 @@
 /** Inputs that two models can both be run on: numbers from a seed, in shapes that both take. */
 import { Problem } from '../errors.js';
-import type { Feeds, Tensor } from '../runner.js';
+import { LARGEST, type Feeds, type Tensor } from '../runner.js';
 import { halfTable, toHalf } from '../weights/float16.js';
 import { seededInput } from '../weights/seeded.js';
 import { elementsOf, type FileModel, type FilePort } from './model.js';
@@ -16,13 +16,22 @@ export function inputShapes(a: FileModel, b: FileModel, given: readonly (readonl
   const apart = a.inputs.findIndex((port, i) => !compatible(port, b.inputs[i]!));
   if (apart >= 0) return { reason: `a takes ${portText(a.inputs[apart]!)}, b ${portText(b.inputs[apart]!)}` };
   if (given.length > a.inputs.length) throw new Problem('bad-option', `--input is given ${given.length} times, the models have ${counted(a.inputs)}`);
-  return a.inputs.map((port, i) => {
+  const shapes = a.inputs.map((port, i) => {
     for (const each of [port, b.inputs[i]!]) checkType(each);
     const merged = merge(port.shape, b.inputs[i]!.shape);
     const wanted = given[i];
     if (wanted && !fits(wanted, merged)) throw new Problem('bad-option', `--input ${wanted.join('x')} does not fit ${portText({ ...port, shape: merged })}`);
     return wanted ?? filled(merged, port.name);
   });
+  checkSize(shapes);
+  return shapes;
+}
+
+/** Before memory is taken for them. */
+function checkSize(shapes: readonly (readonly number[])[]): void {
+  const bytes = shapes.reduce((sum, shape) => sum + 4 * elementsOf(shape), 0);
+  if (bytes <= LARGEST) return;
+  throw new Problem('bad-option', `inputs of ${shapes.map((shape) => `[${shape.join(', ')}]`).join(' and ')} take ${(bytes / 2 ** 30).toPrecision(3)} GiB, more than the ${LARGEST / 2 ** 30} GiB that can be made`, { help: 'Give smaller shapes with --input, or compare the structure alone: --no-run.' });
 }
 
 /** The same numbers for both, from 0 to 1; rounded to float16 where one side reads that. */

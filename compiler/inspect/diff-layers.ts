@@ -73,7 +73,9 @@ function byShape({ results }: FileLayer, statistics: ReadonlyMap<string, Statist
     const { type, shape } = statistics.get(name) ?? { type: '', shape: [] };
     if (!FLOATS.has(type)) continue;
     const key = shape.join(', ');
-    shapes.set(key, [...(shapes.get(key) ?? []), name]);
+    const known = shapes.get(key);
+    if (known) known.push(name);
+    else shapes.set(key, [name]);
   }
   return shapes;
 }
@@ -99,8 +101,12 @@ export function groupsWithin(limit: number, matched: readonly Matched[]): readon
   return groups;
 }
 
+/** More pairs than these are not tried out: no yaml's row has so many results. */
+const MOST_PAIRS = 4096;
+
 /** Of several results of one shape those are the same value that are nearest to each other. */
 export function pairResults(a: readonly string[], b: readonly string[], compare: (a: string, b: string) => TensorDiff): ResultDiff[] {
+  if (a.length * b.length > MOST_PAIRS) return a.slice(0, b.length).map((x, i) => ({ ...compare(x, b[i]!), a: x, b: b[i]! }));
   const pairs = a.flatMap((x) => b.map((y) => ({ ...compare(x, y), a: x, b: y })));
   // A stable sort: where differences are the same, the order of the files decides.
   pairs.sort((x, y) => (x.maxAbs === y.maxAbs ? 0 : x.maxAbs - y.maxAbs));

@@ -51,8 +51,8 @@ function indexIn(name: string): number | undefined {
 }
 
 function latest(indices: readonly (number | undefined)[]): number | undefined {
-  const known = indices.filter((index) => index !== undefined);
-  return known.length === 0 ? undefined : Math.max(...known);
+  // A node may have more inputs than a call takes arguments.
+  return indices.reduce((last, index) => (last === undefined || (index ?? -1) > last ? index : last), undefined);
 }
 
 /** `l1/Gemm` → `l1`; `Mul` → ''. */

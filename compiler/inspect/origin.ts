@@ -1,4 +1,5 @@
 /** Where NaN and infinities in a model's outputs come from. */
+import { quoted } from '../errors.js';
 import type { Feeds, Loadable, OpenOptions, Provider, Runner, Statistics } from '../runner.js';
 import { layersOf, type FileLayer } from './layers.js';
 import type { FileModel, FileNode } from './model.js';
@@ -92,8 +93,8 @@ async function firstInfinity(suspect: Suspect, layers: readonly FileLayer[], bet
 
 /** One sentence. */
 export function describeOrigin({ layer, node, op, kind, count, of, weight, infinityBefore }: Origin): string {
-  const where = (at: { readonly layer: string; readonly node: string; readonly op: string }): string => `${at.layer === '' ? '' : `layer ${at.layer.replace('model.', '')}, `}node ${at.node} (${at.op})`;
-  const cause = weight === undefined ? '' : `; its ${weight} has such numbers itself`;
+  const where = (at: { readonly layer: string; readonly node: string; readonly op: string }): string => `${at.layer === '' ? '' : `layer ${quoted(at.layer.replace('model.', ''))}, `}node ${quoted(at.node)} (${quoted(at.op)})`;
+  const cause = weight === undefined ? '' : `; its ${quoted(weight)} has such numbers itself`;
   const overflow = infinityBefore ? `; numbers became infinite before, in ${where(infinityBefore)}` : '';
   return `the first ${kind === 'NaN' ? 'NaN' : 'infinite number'} comes out of ${where({ layer, node, op })}, ${count} of ${of} numbers${cause}${overflow}`;
 }

@@ -13,7 +13,7 @@ import type { VerifyReport } from '../verify.js';
 import { DEFAULT_SEED, seededWeights } from '../weights/seeded.js';
 import { library } from '../../ops/index.js';
 import { stopIfAborted } from './abort.js';
-import { refuseOverwriting, type AtomicFile } from './files.js';
+import { isSamePlace, refuseOverwriting, type AtomicFile } from './files.js';
 import { findGoldens } from './goldens.js';
 import { keyMapAlone, openInput, openWeights, type InputOptions, type OpenedWeights } from './inputs.js';
 import { locateModel } from './model-file.js';
@@ -157,8 +157,9 @@ function inputFiles({ model, weights, verify = [] }: Resolved): readonly string[
 }
 
 /** Refuses names that would overwrite what is read. */
-function refuseInputs({ output }: Resolved, inputs: readonly string[]): void {
+function refuseInputs({ output, report }: Resolved, inputs: readonly string[]): void {
   if (output === undefined) return;
+  if (report !== undefined && [output, dataFileOf(output)].some((file) => isSamePlace(file, report))) throw new Problem('bad-option', `${report} cannot be both the model and its report`, { help: 'Name another file with --report.' });
   refuseOverwriting(output, inputs);
   const data = dataFileOf(output);
   if (existsSync(data)) refuseOverwriting(data, inputs);

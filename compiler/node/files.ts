@@ -1,5 +1,5 @@
 /** Files as the compiler sees them: ranges to read from, a sink that becomes the target whole or not at all. */
-import { accessSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, readSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeSync, type Stats } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fchmodSync, fstatSync, lstatSync, openSync, readSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Problem } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io.js';
@@ -118,6 +118,20 @@ function isSameFile(path: string, { dev, ino }: Stats): boolean {
   } catch {
     return false; // what is wrong with it, reading it tells
   }
+}
+
+/** Whether two paths lead to one file, there or not. Devices may be written to twice. */
+export function isSamePlace(a: string, b: string): boolean {
+  const place = (path: string): string => {
+    const target = linkTarget(path);
+    const folder = dirname(resolve(target));
+    return join(existsSync(folder) ? realpathSync(folder) : folder, basename(target));
+  };
+  return attempt('unwritable', b, () => {
+    const there = statOf(a);
+    if (there && !there.isFile()) return false;
+    return place(a) === place(b) || (there !== undefined && isSameFile(b, there));
+  });
 }
 
 /** Refuses a target that is one of the files it is made from. Throws Problem('bad-option'). */

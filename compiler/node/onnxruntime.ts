@@ -23,9 +23,15 @@ let loaded: Promise<Ort> | undefined;
 
 /**
  * The environment of a process that loads onnxruntime-node. TF32 is switched off (NVIDIA_TF32_OVERRIDE=0) unless the
- * environment says otherwise: it cannot be set per session from Node, and CUDA's libraries read it when they load.
+ * environment says otherwise: it cannot be set per session from Node, and CUDA's libraries read it when they load. So is
+ * the telemetry that onnxruntime 1.30 has on by default (ORT_DISABLE_TELEMETRY=1): it leaves files in the temporary folder
+ * (`.ses`, `mat-debug-<process>.log`), and its library names a collector of Microsoft's.
  */
-export const runtimeEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env, NVIDIA_TF32_OVERRIDE: process.env.NVIDIA_TF32_OVERRIDE ?? '0' });
+export const runtimeEnvironment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  NVIDIA_TF32_OVERRIDE: process.env.NVIDIA_TF32_OVERRIDE ?? '0',
+  ORT_DISABLE_TELEMETRY: process.env.ORT_DISABLE_TELEMETRY ?? '1',
+});
 
 /**
  * Loads onnxruntime-node into this process, once. What users run is loaded in a process of its own (runtime-process.ts).
@@ -36,6 +42,7 @@ export function loadOnnxruntime(): Promise<Ort> {
 }
 
 function load(): Ort {
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   try {
     // It is CommonJS, and a script that comes from V8's code cache (cli/start.ts) cannot import.
     const ort = createRequire(import.meta.url)(PACKAGE) as Ort;

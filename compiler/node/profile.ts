@@ -1,6 +1,7 @@
 /** Which execution provider ran each node, and how long: onnxruntime tells it in its profile only. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Problem } from '../errors.js';
 import type { Kernel, TypedShape } from '../runner.js';
 import { temporaryFolder } from './temporary.js';
 
@@ -50,7 +51,7 @@ const KERNEL = '_kernel_time';
 /** Kernels, and how many copies between devices there were, by the events of one session's profile. */
 export function readProfile(profiles: readonly string[]): { readonly kernels: readonly Kernel[]; readonly copies: number } {
   const seen = new Map<string, { readonly event: Event; readonly times: number[] }>();
-  for (const event of profiles.flatMap((text) => JSON.parse(text) as Event[])) {
+  for (const event of profiles.flatMap(eventsOf)) {
     if (event.cat !== 'Node' || !event.args?.provider || !event.name?.endsWith(KERNEL)) continue;
     // Names need not be unique in a file.
     const key = `${event.name} ${event.args.node_index ?? ''}`;
@@ -61,6 +62,17 @@ export function readProfile(profiles: readonly string[]): { readonly kernels: re
   const all = [...seen.values()];
   const isCopy = ({ event }: (typeof all)[number]): boolean => event.args?.op_name?.startsWith('Memcpy') ?? false;
   return { kernels: all.filter((entry) => !isCopy(entry)).map(({ event, times }) => kernelOf(event, times)), copies: all.filter(isCopy).length };
+}
+
+/** onnxruntime writes names as they are: with quotes, backslashes and control characters that JSON has otherwise. */
+function eventsOf(profile: string): readonly Event[] {
+  if (!profile.trimEnd().endsWith(']')) throw new Problem('bad-model', "onnxruntime's profile of the run is cut off: its temporary file could not be written", { help: 'Free some space, or name another folder with TMPDIR.' });
+  const text = profile.replace(/"name" :"([^]*?)","args" : \{/g, (_, name: string) => `"name" :${JSON.stringify(name)},"args" : {`);
+  try {
+    return JSON.parse(text) as Event[];
+  } catch (error) {
+    throw new Problem('bad-model', "onnxruntime's profile of the model cannot be read: names of its nodes spoil it", { help: 'Rename the nodes that have quotes in their names.', cause: error });
+  }
 }
 
 function kernelOf({ name, args }: Event, times: readonly number[]): Kernel {

@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process';
 import { cudaFailureHelp } from './cuda-failures.js';
 import { addedFolders, DRIVER_LIBRARY, driverHelp, findLibraries, installHelp, isNvidia, withLibraryFolders, type CudaLibrary } from './cuda-libraries.js';
-import { findOnnxruntime, type Installation } from './onnxruntime.js';
 import { lastWords } from './last-words.js';
+import { findOnnxruntime, runtimeEnvironment, type Installation } from './onnxruntime.js';
 import { PROBE_MODEL } from './probe-model.js';
 import { profileFolder } from './profile.js';
 import { cudaSupported, CUDA_LIBRARY, installedProvider, type InstalledProvider } from './provider-library.js';
@@ -56,7 +56,7 @@ async function probe(provider: ProbedProvider): Promise<ProviderState> {
 }
 
 async function probeOther(provider: 'cpu' | 'webgpu', installation: Installation): Promise<ProviderState> {
-  const { nodes, error, said } = await runProbe(provider, installation, process.env);
+  const { nodes, error, said } = await runProbe(provider, installation, runtimeEnvironment());
   if (error === undefined && nodes[names[provider]]) return { provider, usable: true, missing: [] };
   const missing = librariesIn(said);
   const vulkan = missing.some((name) => name.startsWith('libvulkan'));
@@ -72,7 +72,7 @@ export async function probeCuda(installation: Installation): Promise<ProviderSta
   if (unfit) return unfit;
   const { cuda } = installed.library!;
   const libraries = findLibraries(installed.library!, installed.folder);
-  const { nodes, error, said } = await runProbe('cuda', installation, withLibraryFolders(process.env, addedFolders(libraries)));
+  const { nodes, error, said } = await runProbe('cuda', installation, withLibraryFolders(runtimeEnvironment(), addedFolders(libraries)));
   if (error === undefined && nodes[names.cuda]) return { provider: 'cuda', usable: true, missing: [] };
   const missing = [...new Set([...missingOf(libraries), ...librariesIn(said)])];
   const told = `${error}\n${said}`;
@@ -119,8 +119,7 @@ interface Probed {
 
 function runProbe(provider: ProbedProvider, { entry }: Installation, environment: NodeJS.ProcessEnv): Promise<Probed> {
   const profile = profileFolder();
-  const env = { ...environment, NVIDIA_TF32_OVERRIDE: environment.NVIDIA_TF32_OVERRIDE ?? '0' };
-  const options = { env, timeout: TIME_LIMIT_S * 1000, killSignal: 'SIGKILL', maxBuffer: 16 * 2 ** 20 } as const;
+  const options = { env: environment, timeout: TIME_LIMIT_S * 1000, killSignal: 'SIGKILL', maxBuffer: 16 * 2 ** 20 } as const;
   return new Promise((resolve) => {
     execFile(process.execPath, ['-e', PROBE_SCRIPT, entry, provider, profile.prefix, PROBE_MODEL], options, (failure, stdout, said) => {
       try {

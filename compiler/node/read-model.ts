@@ -46,6 +46,18 @@ export function readModel(model: string | Uint8Array): FileModel {
   };
 }
 
+/** The files beside a model that hold its external data, as far as it can be read. */
+export function externalFiles(model: string): readonly string[] {
+  try {
+    const { graph } = decode(bytesOf(model), model);
+    const locations = (graph?.initializer ?? []).flatMap(({ externalData }) => (externalData ?? []).flatMap(({ key, value }) => (key === 'location' && value ? [value] : [])));
+    return [...new Set(locations)].map((location) => join(dirname(model), location));
+  } catch (error) {
+    if (error instanceof Problem) return [];
+    throw error;
+  }
+}
+
 function bytesOf(file: string): Uint8Array {
   const source = fileSource(file);
   source.close();

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '../errors.js';
-import { providers, type Feeds, type Kernel, type Loadable, type OpenOptions, type Port, type Provider, type Ran, type Runner, type Session, type Statistics, type Tensor } from '../runner.js';
+import { LARGEST, providers, type Feeds, type Kernel, type Loadable, type OpenOptions, type Port, type Provider, type Ran, type Runner, type Session, type Statistics, type Tensor } from '../runner.js';
+import { stopIfAborted } from './abort.js';
 import { libraryFolders, withLibraryFolders } from './cuda-libraries.js';
 import { attempt, fileSource } from './files.js';
 import { runtimeEnvironment, tf32Allowed } from './onnxruntime.js';
@@ -45,7 +46,12 @@ export function nodeRunner(options: RunnerOptions = {}): Runner {
 class NodeRunner implements Runner {
   private used: { readonly runtime: RuntimeProcess; readonly environment: NodeJS.ProcessEnv } | undefined;
 
-  constructor(private readonly options: RunnerOptions) {}
+  constructor(private readonly options: RunnerOptions) {
+    const { seconds = 1, bytes = 1 } = options.limits ?? {};
+    // Timers of Node end at 2^31 ms.
+    if (!(seconds > 0 && seconds * 1000 < 2 ** 31)) throw new Problem('bad-option', `limits.seconds must be a number above 0 and below ${2 ** 31 / 1000}, got ${seconds}`);
+    if (!(bytes >= 1)) throw new Problem('bad-option', `limits.bytes must be a number from 1 on, got ${bytes}`);
+  }
 
   async open(model: Loadable, provider: Provider, { optimization = this.options.graphOptimizationLevel ?? 'all' }: OpenOptions = {}): Promise<Session> {
     const { name, notes } = await choose(provider);
@@ -59,6 +65,8 @@ class NodeRunner implements Runner {
       return new RuntimeSession(runtime, await runtime.ask('open', request, 'loading'), { name: chosen, asked: provider, notes: told }, place);
     };
     try {
+      // It may have waited long for its turn.
+      stopIfAborted(this.options.signal);
       // On the CPU instead, where CUDA was only preferred.
       if (provider === 'auto' && name !== 'cpu') return await FallingBack.open(() => load(name, notes), (reason) => load('cpu', [...notes, `running on the CPU: CUDA failed (${reason})`]));
       return await load(name, notes);
@@ -171,6 +179,7 @@ class RuntimeSession implements Session {
   }
 
   async run(feeds: Feeds, outputs?: readonly string[]): Promise<ReadonlyMap<string, Tensor>> {
+    checkSize(feeds);
     const { tensors } = await this.runtime.ask('run', { feeds: [...feeds], ...(outputs ? { outputs } : {}), statistics: false }, 'running');
     return new Map(tensors);
   }
@@ -210,6 +219,12 @@ class RuntimeSession implements Session {
     const tf32 = tf32Allowed();
     return { ...ran, tf32, notes: tf32 ? [...notes, 'TF32 is on (NVIDIA_TF32_OVERRIDE is not 0): results are compared within its bounds only'] : notes };
   }
+}
+
+/** Node cannot take apart a message of 2 GiB. */
+function checkSize(feeds: Feeds): void {
+  const bytes = [...feeds.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  if (bytes > LARGEST) throw new Problem('over-limit', `the inputs take ${(bytes / 2 ** 30).toFixed(1)} GiB, more than the ${LARGEST / 2 ** 30} GiB that a model can be run on`, { help: 'Run a smaller size or batch.' });
 }
 
 /** Problems of one provider that another may not have. */

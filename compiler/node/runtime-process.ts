@@ -54,7 +54,8 @@ export class RuntimeProcess {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
-    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    // Without a free descriptor there is neither a process nor its streams; 'error' tells.
+    (this.child.stderr as ChildProcess['stderr'] | undefined)?.setEncoding('utf8').on('data', (text: string) => {
       this.said = (this.said + text).slice(-KEPT);
     });
     this.child.on('message', (answer: Answer) => this.answered(answer));
@@ -80,6 +81,7 @@ export class RuntimeProcess {
       const timer = setTimeout(() => this.stop(this.overTime(doing)), this.seconds * 1000);
       this.pending = { doing, resolve, reject, timer };
       this.said = '';
+      if (this.child.pid === undefined) return;
       this.child.ref();
       this.child.channel?.ref();
       this.child.send({ name, takes }, (error) => {

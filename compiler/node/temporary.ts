@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Problem } from '../errors.js';
-import { attempt } from './files.js';
 import { kept, removeAtExit } from './leftovers.js';
 
 export interface TemporaryFolder {
@@ -13,8 +12,7 @@ export interface TemporaryFolder {
 
 /** `yolonnx-run-1234-abcdef`. Throws Problem('unwritable'). */
 export function temporaryFolder(kind: 'run' | 'verify' | 'profile'): TemporaryFolder {
-  const folder = tmpdir();
-  const path = made(join(folder, `yolonnx-${kind}-${process.pid}-`));
+  const path = made(join(tmpdir(), `yolonnx-${kind}-${process.pid}-`));
   removeAtExit(path);
   return {
     path,
@@ -27,8 +25,8 @@ export function temporaryFolder(kind: 'run' | 'verify' | 'profile'): TemporaryFo
 
 function made(prefix: string): string {
   try {
-    return attempt('unwritable', prefix, () => mkdtempSync(prefix));
+    return mkdtempSync(prefix);
   } catch (error) {
-    throw error instanceof Problem ? new Problem('unwritable', error.message, { help: 'Models are run with files in the temporary folder: TMPDIR names another.', cause: error }) : error;
+    throw new Problem('unwritable', `cannot make a folder in ${tmpdir()}, where temporary files go: the system reports ${(error as NodeJS.ErrnoException).code ?? String(error)}`, { help: 'Name a folder that can be written to with TMPDIR.', cause: error });
   }
 }

@@ -21,7 +21,7 @@ import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
 import { modelOutput } from './model-output.js';
 import { Page } from './page.js';
-import { readModel } from './read-model.js';
+import { externalFiles, readModel } from './read-model.js';
 import { runnable, twinNote } from './runnable.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
 import { targetNamed } from './targets.js';
@@ -63,7 +63,7 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
   if (model === undefined) checkComparable(options);
   const runner = nodeRunner({ ...(graphOptimizationLevel ? { graphOptimizationLevel } : {}), ...(limits ? { limits } : {}), ...(signal ? { signal } : {}) });
   const subjects = new Subjects(options);
-  const page = options.report === undefined ? undefined : new Page(options.report, [...files, ...(typeof model === 'string' ? [model] : [])]);
+  const page = options.report === undefined ? undefined : new Page(options.report, [...files, ...(typeof model === 'string' ? [model, ...externalFiles(model)] : [])]);
   let done = 0;
   try {
     runner.start();

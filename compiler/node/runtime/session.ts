@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync, readdirSync, rm
 import { basename, dirname, join, resolve } from 'node:path';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { Problem } from '../../errors.js';
-import type { Port, Statistics, Tensor } from '../../runner.js';
+import { LARGEST, type Port, type Statistics, type Tensor } from '../../runner.js';
 import { halfTable, toHalf } from '../../weights/float16.js';
 import { loadOnnxruntime, type Ort } from '../onnxruntime.js';
 import { readProfile } from '../profile.js';
@@ -51,6 +51,7 @@ export class OrtSession {
     try {
       const results = await this.session.run(Object.fromEntries(feeds.map(([name, tensor]) => [name, this.toOrt(name, tensor)])), [...wanted]);
       const made = wanted.map((name) => [name, results[name]!] as const);
+      if (!statistics) checkSize(made);
       return statistics
         ? { tensors: [], statistics: made.map(([name, tensor]) => [name, statisticsOf(tensor)] as const) }
         : { tensors: made.map(([name, tensor]) => [name, { data: toFloat32(tensor), shape: tensor.dims }] as const), statistics: [] };
@@ -124,6 +125,12 @@ function toFloat32({ type, data }: OrtTensor): Float32Array {
     return Float32Array.from(data as Uint16Array, (half) => table[half]!);
   }
   return Float32Array.from(data as ArrayLike<number | bigint>, Number);
+}
+
+/** Node cannot take apart a message of 2 GiB, and ends with that. */
+function checkSize(outputs: readonly (readonly [name: string, tensor: OrtTensor])[]): void {
+  const bytes = outputs.reduce((sum, [, { size }]) => sum + 4 * size, 0);
+  if (bytes > LARGEST) throw new Problem('bad-model', `the model's outputs take ${(bytes / 2 ** 30).toFixed(1)} GiB, more than ${LARGEST / 2 ** 30} GiB that can be compared`, { help: 'Run a smaller size or batch.' });
 }
 
 function statisticsOf(tensor: OrtTensor): Statistics {
