@@ -1,31 +1,20 @@
 /** `verify`: goldens against a model file, or against what each golden names, compiled on the spot. */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { Problem } from '../errors.js';
-import type { Golden } from '../golden.js';
-import type { FileModel } from '../inspect/model.js';
 import { originOf } from '../inspect/origin.js';
-import { passChange } from '../inspect/pass-changes.js';
-import type { PassReport } from '../../passes/pass.js';
-import type { ReportPass } from '../report.js';
-import type { ByteSource } from '../io.js';
-import type { Loadable, Provider, Runner } from '../runner.js';
+import type { Provider, Runner } from '../runner.js';
 import { forTarget, type Target } from '../target.js';
 import { verifyGoldens, type CaseResult, type Examined, type VerifyReport } from '../verify.js';
 import { checkComparable } from '../choose-passes.js';
 import { stopIfAborted } from './abort.js';
-import { caseReport, failedCase, type Inspected } from './case-report.js';
-import { compileGolden, type GoldenOptions } from './compile-golden.js';
+import { caseReport, failedCase } from './case-report.js';
 import { checkOperators } from './compile.js';
 import { fileSource } from './files.js';
 import { findGoldens } from './goldens.js';
-import { modelOutput } from './model-output.js';
 import { Page } from './page.js';
-import { externalFiles, readModel } from './read-model.js';
-import { runnable, twinNote } from './runnable.js';
+import { externalFiles } from './read-model.js';
 import { nodeRunner, type RunnerOptions } from './runner.js';
+import { Subjects } from './subjects.js';
 import { targetNamed } from './targets.js';
-import { temporaryFolder, type TemporaryFolder } from './temporary.js';
 import type { GraphOptions } from '../compile.js';
 import type { InputOptions } from './inputs.js';
 
@@ -62,7 +51,7 @@ export async function verify({ target, ...rest }: VerifyFilesOptions): Promise<V
   await checkOperators(options);
   if (model === undefined) checkComparable(options);
   const runner = nodeRunner({ ...(graphOptimizationLevel ? { graphOptimizationLevel } : {}), ...(limits ? { limits } : {}), ...(signal ? { signal } : {}) });
-  const subjects = new Subjects(options);
+  const subjects = new Subjects({ ...options, passChanges: options.report !== undefined });
   const page = options.report === undefined ? undefined : new Page(options.report, [...files, ...(typeof model === 'string' ? [model, ...externalFiles(model)] : [])]);
   let done = 0;
   try {
@@ -118,102 +107,4 @@ async function explained({ file, feeds, result }: Examined, subjects: Subjects, 
     if (!(error instanceof Problem) || error.code === 'aborted') throw error;
     return result;
   }
-}
-
-/** The models that goldens are verified on: always the same file, or one compiled for each into a temporary folder. */
-class Subjects {
-  /** Opaque operators in whose place twins ran. */
-  readonly twins = new Set<string>();
-  private readonly note: (text: string) => void;
-  private readonly folder: TemporaryFolder | undefined;
-  private readonly given: Promise<Subject> | undefined;
-  private current: Subject | undefined;
-
-  constructor(private readonly options: VerifyFilesOptions & GoldenOptions) {
-    const { model, half, customOps } = options;
-    this.note = onceEach(options.onNote);
-    if (model === undefined) {
-      this.folder = temporaryFolder('verify');
-      return;
-    }
-    // What the caller tells need not be read from the file.
-    const known = half !== undefined && customOps !== undefined && customOps.form !== 'opaque';
-    this.given = known ? Promise.resolve({ place: model, file: model }) : this.runnable({ place: model, file: model });
-    // A model at fault fails its cases, one by one.
-    this.given.catch(() => undefined);
-  }
-
-  /** Whether the given file computes in float16. */
-  async half(): Promise<boolean> {
-    return (await this.given?.then(({ half }) => half).catch(() => false)) ?? false;
-  }
-
-  async next(golden: Golden, source: ByteSource): Promise<Loadable> {
-    this.current = await (this.given ?? this.compiled(golden, source));
-    return this.current.file;
-  }
-
-  /** The model of the current case, read when asked for. */
-  model(): FileModel {
-    const subject = this.current!;
-    return (subject.model ??= readModel(subject.place));
-  }
-
-  told(result: CaseResult): CaseResult {
-    const { compile } = this.current!;
-    return compile === undefined || !result.timings ? result : { ...result, timings: { compile, ...result.timings } };
-  }
-
-  inspected(): Inspected {
-    const { place, passes } = this.current!;
-    const bytes = typeof place === 'string' ? statSync(place).size : place.length;
-    return { model: this.model(), bytes, ...(this.given && typeof place === 'string' ? { path: place } : {}), ...(passes ? { passes } : {}) };
-  }
-
-  remove(): void {
-    this.folder?.remove();
-  }
-
-  private async compiled(golden: Golden, source: ByteSource): Promise<Subject> {
-    const started = performance.now();
-    const place = join(this.folder!.path, 'model.onnx');
-    const passes: ReportPass[] = [];
-    const output = modelOutput(place);
-    try {
-      await compileGolden(golden, source, output, { ...this.options, ...(this.options.report === undefined ? {} : { onPass: (report: PassReport) => passes.push(passChange(report)) }) });
-      output.commit();
-    } catch (error) {
-      output.abort();
-      throw error;
-    }
-    const subject: Subject = { place, file: place, compile: (performance.now() - started) / 1000, ...(passes.length > 0 ? { passes } : {}) };
-    return this.options.customOps?.form === 'opaque' ? this.runnable(subject) : subject;
-  }
-
-  /** The model, or where it has opaque operators its twin with functions, which is said. */
-  private async runnable(subject: Subject): Promise<Subject> {
-    const { file, half, twins } = await runnable(subject.place);
-    for (const name of twins) this.twins.add(name);
-    if (twins.length > 0) this.note(twinNote(twins));
-    return { ...subject, half, file };
-  }
-}
-
-interface Subject {
-  /** Where the model is, without what is appended to run it. */
-  readonly place: string | Uint8Array;
-  readonly file: Loadable;
-  readonly half?: boolean;
-  model?: FileModel;
-  /** Seconds. */
-  readonly compile?: number;
-  readonly passes?: readonly ReportPass[];
-}
-
-function onceEach(say: ((text: string) => void) | undefined): (text: string) => void {
-  const said = new Set<string>();
-  return (text) => {
-    if (!said.has(text)) say?.(text);
-    said.add(text);
-  };
 }

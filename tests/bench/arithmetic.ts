@@ -180,12 +180,13 @@ function rowsOf(golden: Golden, output: OutputResult, arithmetic: Arithmetic): R
 function summarize(rows: readonly Row[]): Partial<Record<Numbers, Summary>> {
   const meanings: readonly Numbers[] = ['pixels', 'probability', 'features', 'coefficients'];
   return Object.fromEntries(
-    meanings.map((meaning) => {
+    meanings.flatMap((meaning) => {
       const sorted = rows.filter(({ meaning: of, share }) => of === meaning && share <= WRONG).sort((a, b) => a.error - b.error);
-      const worst = sorted.at(-1)!;
+      const worst = sorted.at(-1);
+      if (!worst) return [];
       const most = (what: 'share' | 'times'): number => rounded(Math.max(...sorted.map((row) => row[what])));
       const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1]!;
-      return [meaning, { cases: sorted.length, median: rounded(median(sorted.map(({ error }) => error))), p99: rounded(p99.error), max: rounded(worst.error), worst: worst.case, shareOfBound: most('share'), timesFloat32Bound: most('times') }];
+      return [[meaning, { cases: sorted.length, median: rounded(median(sorted.map(({ error }) => error))), p99: rounded(p99.error), max: rounded(worst.error), worst: worst.case, shareOfBound: most('share'), timesFloat32Bound: most('times') }]];
     }),
   );
 }
