@@ -11,7 +11,7 @@ interface Options {
 
 export const doctorCommand: Command<Options> = {
   usage: 'doctor',
-  describe: 'Say which execution providers can run here, and what the others lack',
+  describe: 'Say which execution providers can run here, and what the others lack (exit code 3: not even the CPU can)',
   positionals: {},
   options: {
     'install-cuda': { type: 'boolean', default: false, describe: "install the CUDA libraries that npm leaves out, with onnxruntime-node's own installer (from NuGet, for CUDA 12)" },

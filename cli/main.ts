@@ -1,6 +1,6 @@
 /** The entry of the command line: the only file that knows yargs. */
 import yargs, { type Argv } from 'yargs';
-import { Problem, formatProblem } from '../compiler/errors.js';
+import { Problem, formatProblem, quoted } from '../compiler/errors.js';
 import { compileCommand } from './compile.js';
 import type { Command } from './command.js';
 import { diffCommand } from './diff.js';
@@ -69,6 +69,9 @@ const columns = (words: readonly string[]): number => (words.length === 0 || wor
 /** What yargs says of a missing argument names neither it nor the command. */
 function inWords(message: string, words: readonly string[]): string {
   const command = commands.find(({ usage }) => usage.split(' ')[0] === words[0]);
+  const stranger = command || words[0] === undefined || words[0].startsWith('-') ? undefined : `there is no command ${quoted(words[0])}`;
+  if (stranger !== undefined && message.startsWith('Unknown argument')) return stranger;
+  if (stranger !== undefined && message.startsWith('Did you mean')) return `${stranger}; did you mean ${message.slice('Did you mean '.length)}`;
   return message.startsWith('Not enough non-option arguments') && command ? `an argument is missing: yolonnx ${command.usage}` : message;
 }
 

@@ -99,7 +99,8 @@ describe('bad usage ends with exit 2, one message, no file and no stack', () => 
   const model = `${models}/yolov5n.yaml`;
   test.each<[string, readonly string[], RegExp]>([
     ['no command', [], /name a command/],
-    ['a misspelt command', ['compil', model], /compile/],
+    ['a misspelt command', ['compil', model], /there is no command compil; did you mean compile\?/],
+    ['an unknown command', ['frobnicate'], /there is no command frobnicate/],
     ['an unknown option', ['compile', model, '--imgsize', '64'], /imgsize/],
     ['nothing to compile', ['compile'], /nothing to compile/],
     ['a model and a module', ['compile', model, '--module', 'SE', '--input', '1x8x4x4'], /not both/],

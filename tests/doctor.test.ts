@@ -32,7 +32,7 @@ const CUDA = 'libonnxruntime_providers_cuda.so';
 const needed13 = ['libcublasLt.so.13', 'libcublas.so.13', 'libcurand.so.10', 'libcudart.so.13', 'libcuda.so.1', 'libc.so.6', 'ld-linux-x86-64.so.2'];
 const needed12 = ['libcublasLt.so.12', 'libcublas.so.12', 'libcurand.so.10', 'libcufft.so.11', 'libcudart.so.12', 'libcudnn.so.9', 'libc.so.6'];
 const provider = (version = '1.30.0', needed = needed13): Buffer => elfOf({ needed, constants: ['Invalid device ID: ', version, 'cudaSetDevice(id)'] });
-const shared = elfOf({ needed: ['libc.so.6'] });
+const shared = elfOf({ needed: ['libc.so.6'], soname: SHARED });
 
 let folder: string;
 beforeEach(() => {
@@ -239,6 +239,17 @@ onLinux('CUDA of an installation', () => {
     expect(text.reason).toBe(`${CUDA} is no shared library for Linux on x64: it is a text file`);
     const cut = await probeCuda(installation({ [SHARED]: shared, [CUDA]: provider().subarray(0, 500) }));
     expect(cut.reason).toMatch(/it is cut off/);
+    const empty = await probeCuda(installation({ [SHARED]: '', [CUDA]: provider() }));
+    expect(empty).toMatchObject({ reason: `${SHARED} is no shared library for Linux on x64: it is empty`, help: expect.stringMatching(/--install-cuda/) });
+    const another = await probeCuda(installation({ [SHARED]: elfOf({ needed: ['libc.so.6'], soname: 'libother.so' }), [CUDA]: provider() }));
+    expect(another.reason).toBe(`${SHARED} is not what its name says: it is libother.so`);
+  });
+
+  test('onnxruntime-node itself does not load', async () => {
+    const missing = await probeCuda(installation(needs(), 'require("./nowhere.node");'));
+    expect(missing).toMatchObject({ missing: [], reason: expect.stringMatching(/^onnxruntime-node does not load: Cannot find module '\.\/nowhere\.node'$/), help: expect.stringMatching(/remove its folder/) });
+    const library = await probeCuda(installation(needs(), 'throw new Error("libonnxruntime.so.1: cannot open shared object file: No such file or directory");'));
+    expect(library).toMatchObject({ missing: ['libonnxruntime.so.1'], reason: expect.stringMatching(/does not load: libonnxruntime\.so\.1: cannot open/), help: expect.stringMatching(/remove its folder/) });
   });
 
   test('all that is missing, not only what the loader names', async () => {
@@ -373,6 +384,7 @@ onLinux('installing', () => {
       [dirname(write('other/' + CUDA, (write('other/' + SHARED, shared), provider('1.29.0')))), /is of onnxruntime 1\.29\.0/],
       [dirname(write('plain/' + CUDA, (write('plain/' + SHARED, shared), elfOf({ needed: needed13 })))), /is of onnxruntime an unknown version/],
       [dirname(write('texts/' + CUDA, (write('texts/' + SHARED, 'x'), provider()))), /providers_shared\.so is no shared library/],
+      [dirname(write('swapped/' + CUDA, (write('swapped/' + SHARED, elfOf({ soname: 'libother.so' })), provider()))), /providers_shared\.so is not what its name says: it is libother\.so/],
     ];
     for (const had of [{}, { [SHARED]: 'old', [CUDA]: 'old' }]) {
       const ort = installation(had);
@@ -390,9 +402,9 @@ onLinux('installing', () => {
   test('an installation that is not there, or has a folder in the way', async () => {
     const from = write('a.whl', wheel());
     expect(await problemOfAsync(installCuda(undefined, { from }))).toMatchObject({ code: 'missing-provider', help: 'npm install onnxruntime-node' });
-    expect(await problemOfAsync(installCuda({ version: '1.30.0', entry: '', libraries: join(folder, 'nowhere') }, { from }))).toMatchObject({ code: 'missing-provider', message: expect.stringMatching(/there is no folder/) });
+    expect(await problemOfAsync(installCuda({ version: '1.30.0', entry: '', libraries: join(folder, 'nowhere') }, { from }))).toMatchObject({ code: 'missing-provider', message: expect.stringMatching(/there is no folder/), help: expect.stringMatching(/run npm install/) });
     const ort = installation({ [SHARED]: 'old', [`${CUDA}/file`]: '' });
-    expect(await problemOfAsync(installCuda(ort, { from }))).toMatchObject({ code: 'missing-provider', message: expect.stringMatching(/it is a folder/) });
+    expect(await problemOfAsync(installCuda(ort, { from }))).toMatchObject({ code: 'missing-provider', message: expect.stringMatching(/it is a folder/), help: 'Remove the folder, and run the command again.' });
     expect(installed(ort)).toEqual(both);
     expect(readFileSync(join(ort.libraries, SHARED), 'utf8')).toBe('old');
   });
@@ -500,7 +512,8 @@ onLinux('installing', () => {
       ['a circle', (request, response) => void response.writeHead(302, { location: request.url }).end(), /redirects in a circle/, /address/],
       ['a strange redirect', (_, response) => void response.writeHead(302, { location: 'file:///etc/passwd' }).end(), /redirects to an address that is not taken/, /http/],
       ['JSON that is no index', pages({ [simple]: ['application/json', '{"message": "hi"}'] }), /no page of a package index/, /address/],
-      ['HTML without links', pages({ [simple]: ['text/html', 'hello'] }), /has no onnxruntime-gpu 1\.30\.0 for Linux on x64; it has none at all/, /npm install/],
+      ['HTML without links', pages({ [simple]: ['text/html', 'hello'] }), /has no onnxruntime-gpu 1\.30\.0 for Linux on x64; it has none at all/, /address/],
+      ['no HTTP', (request) => void request.socket.end('220 mail\r\n\r\n'), /answers, but not as a server of HTTP does \(HPE_/, /address/],
       ['other versions and platforms', pages({ [simple]: ['application/json', json(others.slice(1))] }), /has no onnxruntime-gpu 1\.30\.0 .*; it has 1\.31\.1, 1\.30\.0$/, /onnxruntime-node's own version/],
       ['no sha256', withFile({ hashes: { md5: 'x' } }), /gives no sha256 of onnxruntime_gpu-1\.30\.0/, /--from/],
       ['a strange address', withFile({ url: 'ftp://x/y.whl' }), /address that is not taken/, /http/],

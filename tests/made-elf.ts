@@ -2,6 +2,7 @@
 
 export interface MadeElf {
   readonly needed?: readonly string[];
+  readonly soname?: string;
   /** Texts among its constants. */
   readonly constants?: readonly string[];
   /** Whether it has section headers. */
@@ -11,12 +12,12 @@ export interface MadeElf {
 /** What is at an offset in memory lies at that much less in the file. */
 const BASE = 0x10000;
 
-export function elfOf({ needed = [], constants = [], sections = true }: MadeElf = {}): Buffer {
-  const strings = Buffer.from(`\0${needed.map((name) => `${name}\0`).join('')}`);
+export function elfOf({ needed = [], soname, constants = [], sections = true }: MadeElf = {}): Buffer {
+  const strings = Buffer.from(`\0${[...needed, ...(soname === undefined ? [] : [soname])].map((name) => `${name}\0`).join('')}`);
   const data = Buffer.from(`\0${constants.map((text) => `${text}\0`).join('')}`);
   const names = Buffer.from('\0.rodata\0.shstrtab\0');
   const dynamicAt = 64 + 2 * 56;
-  const dynamicLength = (needed.length + 3) * 16;
+  const dynamicLength = (needed.length + (soname === undefined ? 3 : 4)) * 16;
   const stringsAt = dynamicAt + dynamicLength;
   const dataAt = stringsAt + strings.length;
   const namesAt = dataAt + data.length;
@@ -34,7 +35,7 @@ export function elfOf({ needed = [], constants = [], sections = true }: MadeElf 
   };
   segment(64, 1, 0, file.length);
   segment(64 + 56, 2, dynamicAt, dynamicLength);
-  const entries = [...needed.map((name) => [1, strings.indexOf(`\0${name}\0`) + 1] as const), [5, stringsAt + BASE] as const, [10, strings.length] as const];
+  const entries = [...needed.map((name) => [1, strings.indexOf(`\0${name}\0`) + 1] as const), ...(soname === undefined ? [] : [[14, strings.indexOf(`\0${soname}\0`) + 1] as const]), [5, stringsAt + BASE] as const, [10, strings.length] as const];
   entries.forEach(([tag, value], i) => {
     file.writeBigInt64LE(BigInt(tag), dynamicAt + 16 * i);
     file.writeBigUInt64LE(BigInt(value), dynamicAt + 16 * i + 8);

@@ -20,7 +20,7 @@ const columns: readonly Column<Row>[] = [
   { title: 'Outputs', numeric: true, by: (row) => row.outputs, cell: (row) => count(row.outputs) },
   { title: 'Compile', numeric: true, by: (row) => row.timings?.compile, cell: (row) => seconds(row.timings?.compile) },
   { title: 'Load', numeric: true, by: (row) => row.timings?.load, cell: (row) => seconds(row.timings?.load) },
-  { title: 'Run', numeric: true, by: (row) => row.timings?.run ?? row.seconds, cell: (row) => seconds(row.timings?.run ?? row.seconds) },
+  { title: 'First run', numeric: true, by: (row) => row.timings?.run ?? row.seconds, cell: (row) => seconds(row.timings?.run ?? row.seconds) },
 ];
 
 /** Hidden while a case is open, so that its filter and order are still there afterwards. */

@@ -36,6 +36,8 @@ export function Layers({ model }: { readonly model: ReportModel }): VNode {
         foot={totals}
         empty="The model has no layers."
       />
+      {model.layers.some(({ nodes }) => nodes === 0) && <p class="quiet">A layer of 0 nodes was folded into others or moved by a pass.</p>}
+      {sumOf(model.layers, ({ parameters }) => parameters) > model.parameters && <p class="quiet">A tensor that several layers share counts in each of them, and once in the model.</p>}
     </section>
   );
 }

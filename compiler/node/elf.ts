@@ -5,6 +5,8 @@ import type { ByteSource } from '../io.js';
 export interface ElfLibrary {
   /** The libraries that it links (DT_NEEDED), in the loader's order. */
   readonly needed: readonly string[];
+  /** What it calls itself (DT_SONAME), where it does. */
+  readonly soname: string | undefined;
   /** Where its constants are (.rodata), unless it does not say so. */
   readonly constants: Range | undefined;
 }
@@ -18,7 +20,7 @@ const HEADER = 64;
 const PROGRAM_HEADER = 56;
 const SECTION_HEADER = 64;
 const [LOAD, DYNAMIC] = [1, 2];
-const [NEEDED, STRING_TABLE, STRING_SIZE] = [1, 5, 10];
+const [NEEDED, STRING_TABLE, STRING_SIZE, SONAME] = [1, 5, 10, 14];
 const [SHARED_OBJECT, X86_64] = [3, 62];
 const MAX_HEADERS = 4096;
 /** Of a dynamic section or a table of names; real ones have some kB. */
@@ -39,7 +41,7 @@ interface Segment extends Range {
 export function readElf(source: ByteSource): ElfLibrary {
   const header = head(source);
   const segments = segmentsOf(source, header);
-  return { needed: neededBy(source, segments), constants: constantsOf(source, header) };
+  return { ...namesIn(source, segments), constants: constantsOf(source, header) };
 }
 
 function head(source: ByteSource): DataView {
@@ -82,29 +84,32 @@ function segmentsOf(source: ByteSource, header: DataView): Segment[] {
   return segments;
 }
 
-function neededBy(source: ByteSource, segments: readonly Segment[]): string[] {
+function namesIn(source: ByteSource, segments: readonly Segment[]): Pick<ElfLibrary, 'needed' | 'soname'> {
   const { name } = source;
   const dynamic = segments.find(({ type }) => type === DYNAMIC);
   if (!dynamic) throw refused(name, 'it links nothing dynamically');
   const table = view(source, dynamic);
   const offsets: number[] = [];
   let [strings, length] = [0, 0];
+  let own: number | undefined;
   for (let at = 0; at + 16 <= table.byteLength; at += 16) {
     const [tag, value] = [Number(table.getBigInt64(at, true)), Number(table.getBigUint64(at + 8, true))];
     if (tag === 0) break;
     if (tag === NEEDED) offsets.push(value);
+    if (tag === SONAME) own = value;
     if (tag === STRING_TABLE) strings = value;
     if (tag === STRING_SIZE) length = value;
   }
   const load = segments.find((segment) => segment.type === LOAD && segment.address <= strings && strings + length <= segment.address + segment.length);
   if (!load || offsets.length > MAX_HEADERS) throw refused(name, 'its dynamic section is damaged');
   const names = Buffer.from(view(source, { at: load.at + strings - load.address, length }).buffer);
-  return offsets.map((offset) => {
+  const nameAt = (offset: number): string => {
     const end = offset < names.length ? names.indexOf(0, offset) : -1;
     const text = names.toString('latin1', offset, Math.max(offset, end));
     if (end < 0 || text.length > MAX_NAME || !/^[\x21-\x7e]+$/.test(text)) throw refused(name, 'a name in its dynamic section is damaged');
     return text;
-  });
+  };
+  return { needed: offsets.map(nameAt), soname: own === undefined ? undefined : nameAt(own) };
 }
 
 /** Sections may be left out of a library, and nothing but the search for its version needs them: no fault is told. */

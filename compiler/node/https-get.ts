@@ -62,7 +62,7 @@ export function withCredentialsOf(from: URL, to: URL): URL {
 function statusHelp(status: number): string {
   if (status === 401 || status === 403) return 'The server wants a user and password: put them into the address (PIP_INDEX_URL=https://user:password@server/simple).';
   if (status === 404) return 'Check the address of the package index (PIP_INDEX_URL, UV_DEFAULT_INDEX); it ends with /simple for most.';
-  return 'Try again later.';
+  return status < 400 ? 'Check the address of the package index.' : 'Try again later.';
 }
 
 async function answered(url: URL, accept: string, env: NodeJS.ProcessEnv): Promise<IncomingMessage> {
@@ -116,11 +116,12 @@ async function* bytesOf(message: IncomingMessage, url: URL): AsyncGenerator<Uint
 
 const OTHERWISE = 'Check the network; behind a proxy set HTTPS_PROXY. Without a network give a file: yolonnx doctor --install-cuda --from PATH.';
 
-function failure({ host }: URL, error: NodeJS.ErrnoException): Problem {
+function failure({ host, protocol }: URL, error: NodeJS.ErrnoException): Problem {
   const { code = '' } = error;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return networkProblem(`${host} is not reached: its name is not known (${code})`, OTHERWISE, error);
   if (code === 'ETIMEDOUT') return networkProblem(`${host} does not answer (ETIMEDOUT)`, OTHERWISE, error);
   if (code === 'ECONNRESET' || code === 'EPIPE') return networkProblem(`the connection to ${host} was lost (${code})`, OTHERWISE, error);
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/.test(code)) return networkProblem(`${host} has a certificate that is not trusted (${code})`, 'Where a proxy or a company has its own authority, name its certificate in NODE_EXTRA_CA_CERTS.', error);
+  if (/^HPE_|^EPROTO$|^ERR_SSL/.test(code)) return networkProblem(`${host} answers, but not as a server of ${protocol === 'https:' ? 'HTTPS' : 'HTTP'} does (${code})`, 'Check the address: http or https, and the port.', error);
   return networkProblem(`${host} is not reached: ${code || error.message.slice(0, 200)}`, OTHERWISE, error);
 }

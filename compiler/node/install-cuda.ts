@@ -7,19 +7,20 @@ import { accessSync, constants, existsSync, renameSync, rmSync, statfsSync, stat
 import { basename, dirname, join } from 'node:path';
 import { Problem } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io.js';
-import { readElf } from './elf.js';
 import { atomicFile, attempt, temporaryBeside, type AtomicFile } from './files.js';
-import { get } from './https-get.js';
+import { get, networkProblem } from './https-get.js';
 import { runInstaller } from './onnxruntime-installer.js';
-import type { Installation } from './onnxruntime.js';
+import { REPAIR, type Installation } from './onnxruntime.js';
 import { byHand, findWheel } from './package-index.js';
 import { openPackage, type Piece } from './packed-libraries.js';
-import { cudaSupported, CUDA_LIBRARY, opened, readProviderLibrary, SHARED_LIBRARY } from './provider-library.js';
+import { checkSharedLibrary, cudaSupported, CUDA_LIBRARY, opened, readProviderLibrary, SHARED_LIBRARY } from './provider-library.js';
 
 /** In this order: the one that tells whether CUDA is installed comes last. */
 const LIBRARIES = [SHARED_LIBRARY, CUDA_LIBRARY];
 /** What they take, roughly; the wheel takes as much again while it is unpacked. */
 const ROOM = 300e6;
+/** A download that goes on is no wheel: that of 1.30.0 has 247 MB. */
+const MAX_WHEEL = 1e9;
 
 export interface InstallOptions {
   /** `pypi`, or a path: a wheel, a NuGet package, a library or a folder; default: onnxruntime-node's own installer. */
@@ -56,6 +57,7 @@ async function fromIndex(installation: Installation, { env, say, onProgress }: R
     const answer = await get(url, '*/*', env);
     const hash = createHash('sha256');
     for await (const bytes of answer.body) {
+      if (file.size + bytes.length > MAX_WHEEL) throw networkProblem(`${filename} from ${answer.url.host} is longer than a wheel can be (${megabytes(MAX_WHEEL)} MB)`, 'Check the address of the package index.');
       inEnvironment(() => file.write(bytes));
       hash.update(bytes);
       if (answer.length !== undefined) onProgress(file.size, answer.length);
@@ -143,7 +145,7 @@ async function place(pieces: readonly Piece[], installation: Installation): Prom
 /** The CUDA version of a provider; undefined for the other library. */
 function checked(source: ByteSource, name: string, installation: Installation): number | undefined {
   if (name !== CUDA_LIBRARY) {
-    readElf(source);
+    checkSharedLibrary(source);
     return undefined;
   }
   const { version, cuda } = readProviderLibrary(source, installation.version);
@@ -186,7 +188,13 @@ function inEnvironment<T>(step: () => T): T {
     return step();
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'unwritable') throw error;
-    const help = /may not write|read-only/.test(error.message) ? 'Run it as the user who installed onnxruntime-node, or install yolonnx in a project of yours.' : error.help;
-    throw new Problem('missing-provider', error.message, { help, cause: error });
+    throw new Problem('missing-provider', error.message, { help: folderHelp(error), cause: error });
   }
+}
+
+/** The usual help is for a model's file, which its user names. */
+function folderHelp({ message, help }: Problem): string | undefined {
+  if (/may not write|read-only/.test(message)) return 'Run it as the user who installed onnxruntime-node, or install yolonnx in a project of yours.';
+  if (message.endsWith(': it is a folder')) return 'Remove the folder, and run the command again.';
+  return message.includes(': there is no folder ') ? REPAIR : help;
 }

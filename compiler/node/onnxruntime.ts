@@ -58,11 +58,15 @@ export function tf32Allowed(): boolean {
   return runtimeEnvironment().NVIDIA_TF32_OVERRIDE !== '0';
 }
 
+/** `npm rebuild` runs install steps again, and brings no file back. */
+export const REPAIR = `${PACKAGE} supports Linux (glibc), macOS and Windows on x64 and arm64. Where its files are damaged: remove its folder from node_modules, and run npm install.`;
+
 function missingPackage(cause: unknown): Problem {
-  const absent = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
+  // A library of the package's own may be what is not found.
+  const absent = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND' && findOnnxruntime() === undefined;
   return absent
     ? new Problem('missing-provider', `${PACKAGE} is not installed, and verifying needs it`, { help: `npm install ${PACKAGE} (without a network for its CUDA files: ONNXRUNTIME_NODE_INSTALL=skip npm install ${PACKAGE})`, cause })
-    : new Problem('missing-provider', `${PACKAGE} does not load: ${(cause as Error).message.split('\n')[0]}`, { help: `It supports Linux (glibc), macOS and Windows on x64 and arm64. npm rebuild ${PACKAGE} repairs a damaged installation.`, cause });
+    : new Problem('missing-provider', `${PACKAGE} does not load: ${(cause as Error).message.split('\n')[0]}`, { help: REPAIR, cause });
 }
 
 export interface Installation {

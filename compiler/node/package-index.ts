@@ -108,5 +108,6 @@ function fits(filename: string, version: string): number | undefined {
 function absent(links: readonly Link[], version: string, index: URL): Problem {
   const versions = [...new Set(links.flatMap(({ filename }) => NAME.exec(filename)?.[1] ?? []))].sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
   const has = versions.length === 0 ? 'it has none at all' : `it has ${versions.slice(0, 5).map(quoted).join(', ')}${versions.length > 5 ? ', …' : ''}`;
-  return networkProblem(`${shown(index)} has no ${PACKAGE} ${version} for Linux on x64; ${has}`, `It must be of onnxruntime-node's own version: npm install onnxruntime-node@VERSION with a version that both have, or use another index (PIP_INDEX_URL).`);
+  const help = `It must be of onnxruntime-node's own version: npm install onnxruntime-node@VERSION with a version that both have, or use another index (PIP_INDEX_URL).`;
+  return networkProblem(`${shown(index)} has no ${PACKAGE} ${version} for Linux on x64; ${has}`, versions.length === 0 ? 'Check the address of the package index (PIP_INDEX_URL, UV_DEFAULT_INDEX), and open it in a browser: a proxy may ask for a login.' : help);
 }

@@ -109,4 +109,5 @@ async function* readable(stream: Readable, title: string): AsyncGenerator<Uint8A
   }
 }
 
-const plainly = ({ message }: Error): string => message.replace(/[^\x20-\x7e]/g, '?').slice(0, 160);
+/** yauzl's words; for a file that is none in ours. */
+const plainly = ({ message }: Error): string => (message.startsWith("End of central directory record signature not found") ? 'its end is missing, or it is no zip file at all' : message).replace(/[^\x20-\x7e]/g, '?').slice(0, 160);

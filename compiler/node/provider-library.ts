@@ -32,6 +32,12 @@ export function readProviderLibrary(source: ByteSource, expected: string): Provi
   return { version: versionIn(source, constants ?? { at: 0, length: source.size }, expected), cuda, needed };
 }
 
+/** Holds that a file is the library that serves all providers. Throws Problem('unreadable'). */
+export function checkSharedLibrary(source: ByteSource): void {
+  const { soname } = readElf(source);
+  if (soname !== undefined && soname !== SHARED_LIBRARY) throw new Problem('unreadable', `${source.name} is not what its name says: it is ${soname}`, { help: `Give the ${SHARED_LIBRARY} of onnxruntime-gpu.` });
+}
+
 /** What the installed provider links, read from a few kB; undefined where there is none, or it is damaged. */
 export function installedLinks({ libraries }: Installation): ProviderLinks | undefined {
   try {
@@ -92,6 +98,7 @@ export function installedProvider({ libraries: folder, version }: Installation):
   if (missing.includes(CUDA_LIBRARY)) return { folder, missing, library: undefined, fault: undefined };
   try {
     const library = opened(join(folder, CUDA_LIBRARY), (source) => readProviderLibrary({ ...source, name: CUDA_LIBRARY }, version));
+    if (missing.length === 0) opened(join(folder, SHARED_LIBRARY), (source) => checkSharedLibrary({ ...source, name: SHARED_LIBRARY }));
     return { folder, missing, library, fault: versionFault(library, version) };
   } catch (error) {
     return { folder, missing, library: undefined, fault: error instanceof Problem ? error : new Problem('unreadable', String(error), { cause: error }) };

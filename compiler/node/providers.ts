@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { cudaFailureHelp } from './cuda-failures.js';
 import { addedFolders, DRIVER_LIBRARY, driverHelp, findLibraries, installHelp, isNvidia, withLibraryFolders, type CudaLibrary } from './cuda-libraries.js';
 import { lastWords } from './last-words.js';
-import { findOnnxruntime, runtimeEnvironment, type Installation } from './onnxruntime.js';
+import { findOnnxruntime, REPAIR, runtimeEnvironment, type Installation } from './onnxruntime.js';
 import { PROBE_MODEL } from './probe-model.js';
 import { profileFolder } from './profile.js';
 import { cudaSupported, CUDA_LIBRARY, installedProvider, type InstalledProvider } from './provider-library.js';
@@ -26,9 +26,14 @@ export interface ProviderState {
 /** Runs in a process of its own: native code may crash, and says why a library does not load on stderr alone. */
 const PROBE_SCRIPT = `
 const [entry, provider, prefix, model] = process.argv.slice(1);
-const ort = require(entry);
-ort.env.logLevel = 'warning';
 (async () => {
+  let ort;
+  try {
+    ort = require(entry);
+  } catch (error) {
+    return { unloaded: String(error.message) };
+  }
+  ort.env.logLevel = 'warning';
   const session = await ort.InferenceSession.create(new Uint8Array(Buffer.from(model, 'base64')), { executionProviders: [provider], enableProfiling: true, profileFilePrefix: prefix });
   const { y } = await session.run({ x: new ort.Tensor('float32', [1, 2, 3, 4], [1, 1, 2, 2]) });
   session.endProfiling();
@@ -56,13 +61,20 @@ async function probe(provider: ProbedProvider): Promise<ProviderState> {
 }
 
 async function probeOther(provider: 'cpu' | 'webgpu', installation: Installation): Promise<ProviderState> {
-  const { nodes, error, said } = await runProbe(provider, installation, runtimeEnvironment());
+  const { nodes, unloaded, error, said } = await runProbe(provider, installation, runtimeEnvironment());
+  if (unloaded !== undefined) return damaged(provider, unloaded);
   if (error === undefined && nodes[names[provider]]) return { provider, usable: true, missing: [] };
   const missing = librariesIn(said);
   const vulkan = missing.some((name) => name.startsWith('libvulkan'));
   const gpu = vulkan ? "Install a Vulkan loader (libvulkan1) and the GPU's Vulkan driver." : 'WebGPU needs a GPU with a driver for Vulkan, Metal or Direct3D 12, or software in its place, such as the SwiftShader that comes with Chromium (VK_ICD_FILENAMES=<its folder>/vk_swiftshader_icd.json).';
-  const help = provider === 'cpu' ? 'npm rebuild onnxruntime-node repairs a damaged installation.' : gpu;
+  const help = provider === 'cpu' ? REPAIR : gpu;
   return { provider, usable: false, missing, reason: reasonOf(error, nodes, said, missing), help };
+}
+
+/** The state of a provider where onnxruntime-node itself does not load. */
+function damaged(provider: ProbedProvider, unloaded: string): ProviderState {
+  const [line] = unloaded.split('\n');
+  return { provider, usable: false, missing: librariesIn(unloaded), reason: `onnxruntime-node does not load: ${shortMessage(line!)}`, help: REPAIR };
 }
 
 /** Whether an installation can run on CUDA. A provider that is damaged or of another version is not even loaded. */
@@ -72,7 +84,8 @@ export async function probeCuda(installation: Installation): Promise<ProviderSta
   if (unfit) return unfit;
   const { cuda } = installed.library!;
   const libraries = findLibraries(installed.library!, installed.folder);
-  const { nodes, error, said } = await runProbe('cuda', installation, withLibraryFolders(runtimeEnvironment(), addedFolders(libraries)));
+  const { nodes, unloaded, error, said } = await runProbe('cuda', installation, withLibraryFolders(runtimeEnvironment(), addedFolders(libraries)));
+  if (unloaded !== undefined) return damaged('cuda', unloaded);
   if (error === undefined && nodes[names.cuda]) return { provider: 'cuda', usable: true, missing: [] };
   const missing = [...new Set([...missingOf(libraries), ...librariesIn(said)])];
   const told = `${error}\n${said}`;
@@ -113,6 +126,8 @@ function missingHelp(missing: readonly string[], found: readonly CudaLibrary[], 
 interface Probed {
   readonly nodes: Readonly<Record<string, number>>;
   readonly error?: string;
+  /** Why onnxruntime-node itself does not load. */
+  readonly unloaded?: string;
   /** What the native code said on stderr. */
   readonly said: string;
 }
@@ -124,8 +139,9 @@ function runProbe(provider: ProbedProvider, { entry }: Installation, environment
     execFile(process.execPath, ['-e', PROBE_SCRIPT, entry, provider, profile.prefix, PROBE_MODEL], options, (failure, stdout, said) => {
       try {
         // Nothing on stdout: the process ended before it could answer.
-        const answer = JSON.parse(stdout.trim().split('\n').at(-1)! || '{}') as { error?: string };
-        if (answer.error !== undefined) resolve({ nodes: {}, error: answer.error, said });
+        const answer = JSON.parse(stdout.trim().split('\n').at(-1)! || '{}') as { error?: string; unloaded?: string };
+        if (answer.unloaded !== undefined) resolve({ nodes: {}, unloaded: answer.unloaded, said });
+        else if (answer.error !== undefined) resolve({ nodes: {}, error: answer.error, said });
         else if (failure?.killed) resolve({ nodes: {}, error: `it did not answer within ${TIME_LIMIT_S} seconds`, said });
         else if (failure) resolve({ nodes: {}, error: crashed(failure.signal ?? `exit code ${failure.code}`, said), said });
         else resolve({ nodes: profile.count(), said });
