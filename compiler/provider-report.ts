@@ -44,7 +44,9 @@ export class ProviderTally {
 
   report(requested: Provider, required: boolean): ProviderReport {
     const ran = [...this.nodes].sort(([, a], [, b]) => b - a);
-    const fellBack = [...this.fellBack.values()].sort((a, b) => b.nodes - a.nodes);
+    // Where `auto` found no CUDA there was nothing to fall back from, unless it had to be there.
+    const unasked = requested === 'auto' && !required && !this.nodes.has('CUDAExecutionProvider');
+    const fellBack = unasked ? [] : [...this.fellBack.values()].sort((a, b) => b.nodes - a.nodes);
     return {
       requested,
       ran: ran.map(([provider]) => provider),
