@@ -21,7 +21,7 @@ export function Header({ index }: { readonly index: ReportIndex }): VNode {
       {fellBack !== undefined && <p class={provider.required ? 'text bad-text' : 'text'}><Name text={`${provider.required ? 'The provider was required, but ' : ''}${fellBack}`} limit={2000} />.</p>}
       <dl class="facts">
         <Fact name="Provider">{provider.requested}</Fact>
-        <Fact name="Nodes ran on"><Nodes provider={provider} /></Fact>
+        <Fact name="Nodes ran on (as the runtime fused them)"><Nodes provider={provider} /></Fact>
         {provider.copies !== undefined && <Fact name="Copies between devices">{count(provider.copies)}</Fact>}
         {provider.tf32 !== undefined && <Fact name="TF32">{provider.tf32 ? 'on' : 'off'}</Fact>}
         <Fact name="yolonnx">{made.version || DASH}</Fact>

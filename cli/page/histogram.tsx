@@ -104,7 +104,7 @@ function optionsOf(bins: readonly Bin[], bound: number, place: HTMLElement): ECh
       min: FLOOR,
       name: 'elements',
       nameTextStyle: { ...text, align: 'left' },
-      axisLabel: { ...text, formatter: (value: number) => (value < 1 ? '' : value < 1e4 ? String(Math.round(value)) : value.toExponential(0).replace('e+', 'e')) },
+      axisLabel: { ...text, formatter: (value: number) => (value < 1 ? '' : value < 1e6 ? count(Math.round(value)) : value.toExponential(0).replace('e+', 'e')) },
       splitLine: { lineStyle: { color: 'var(--line)' } },
     },
     tooltip: {

@@ -16,7 +16,7 @@ export function ModelFacts({ model }: { readonly model: ReportModel }): VNode {
         <Fact name="Opset, IR">{count(model.opset)}, {count(model.irVersion)}</Fact>
         <Fact name="Parameters">{count(model.parameters)}</Fact>
         <Fact name="GFLOPs">{number(model.gflops)}</Fact>
-        <Fact name="Nodes">{count(model.nodes.length)}</Fact>
+        <Fact name="Nodes in the file">{count(model.nodes.length)}</Fact>
         <Fact name="Inputs"><Ports ports={model.inputs} /></Fact>
         <Fact name="Outputs"><Ports ports={model.outputs} /></Fact>
       </dl>

@@ -68,7 +68,7 @@ function NodeDetails({ graph, node, go }: { readonly graph: GraphIndex; readonly
       <p><Name text={name} limit={200} /></p>
       <dl class="facts narrow">
         <Fact name="Layer"><Name text={graph.layers[node.layer]?.name ?? DASH} limit={64} /></Fact>
-        <Fact name="Provider">{provider === undefined ? DASH : <Name text={provider} />}</Fact>
+        <Fact name="Provider">{provider === undefined ? 'fused into another node, or folded' : <Name text={provider} />}</Fact>
         <Fact name="Time">{time === undefined ? DASH : `${milliseconds(time)} ms`}</Fact>
       </dl>
       <h5>Attributes</h5>
