@@ -13,7 +13,7 @@ export interface Route {
   readonly list: boolean;
 }
 
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const match = /^#case-(\d{1,9})(?:\/(\w+))?$/.exec(hash);
   const view = VIEWS.find((name) => name === match?.[2]) ?? 'parity';
   return { view, list: hash === LIST_HASH, ...(match ? { case: Number(match[1]) - 1 } : {}) };

@@ -32,7 +32,7 @@ export interface DiffBounds {
 const LEAST = 1e-3;
 
 /** Both sides may be off by a bound of their own. */
-export function diffBound(part: Part, largest: number, { a, b, tolerance, relative = false }: DiffBounds): number {
+function diffBound(part: Part, largest: number, { a, b, tolerance, relative = false }: DiffBounds): number {
   if (tolerance.atol !== undefined || tolerance.rtol !== undefined) return boundOf(part, largest, a, tolerance);
   const [size, scale] = relative ? [1, Math.max(LEAST, largest)] : [largest, 1];
   return scale * (boundOf(part, size, a, tolerance) + boundOf(part, size, b, tolerance));

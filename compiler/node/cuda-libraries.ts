@@ -178,7 +178,7 @@ export const leastDriver = (cuda: number): number | undefined => ({ 11: 450, 12:
 const minor: Readonly<Record<number, string>> = { 11: '11-8', 12: '12-9', 13: '13-0' };
 
 /** The package on PyPI, and the one in NVIDIA's repository for Debian and Ubuntu, that have a library. */
-export function packagesOf(name: string, cuda: number): { readonly pip: string; readonly apt: string } | undefined {
+function packagesOf(name: string, cuda: number): { readonly pip: string; readonly apt: string } | undefined {
   const [, library, major] = /^lib(\w+)\.so\.(\d+)/.exec(name) ?? [];
   const parts: Readonly<Record<string, readonly [pip: string, apt: string]>> = {
     cublas: ['nvidia-cublas', 'libcublas'],
