@@ -323,6 +323,10 @@ onLinux('CUDA of an installation', () => {
       return doctorText({ node: '20', platform: 'linux x64', onnxruntime: '1.30.0', providers: [], cuda });
     };
     expect(await lines({})).toMatch(/provider {2}not installed: yolonnx doctor --install-cuda/);
+    // What is here of each CUDA, to choose a provider by.
+    write('usr/lib64/libcublas.so.12');
+    write('usr/lib64/libcudart.so.12');
+    expect(await lines({})).toMatch(/CUDA 12 +libcublas\.so\.12, libcudart\.so\.12 here; not here: libcublasLt\.so\.12, libcurand\.so\.10, libcudnn\.so\.9\n +CUDA 13 +none of its libraries are here/);
     expect(await lines({ [SHARED]: shared, [CUDA]: provider('1.29.0') })).toMatch(/provider +not usable: .* is of onnxruntime 1\.29\.0/);
     write('proc/driver/nvidia/version', 'NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May\n');
     write('usr/lib64/libcuda.so.1');

@@ -29,6 +29,8 @@ export interface CudaReport {
     readonly fault: string | null;
   } | null;
   readonly libraries: readonly CheckedLibrary[];
+  /** Where no provider is installed: which CUDA this machine has libraries of, to choose one by. */
+  readonly available?: readonly { readonly cuda: number; readonly found: readonly string[]; readonly missing: readonly string[] }[];
   /** Whether NVIDIA's libraries may compute in TF32. */
   readonly tf32: boolean;
 }
@@ -59,8 +61,19 @@ export async function cudaReport(installation: Installation | undefined, search:
     driver,
     provider: there ? { version: installed.library?.version ?? null, cuda: cuda ?? null, fault: installed.fault?.message ?? halfFault(installed.missing) } : null,
     libraries: cuda === undefined ? libraries.filter(({ name }) => name === DRIVER_LIBRARY) : libraries.map((library) => checked(library, cuda)),
+    ...(there ? {} : { available: MAJORS.map((major) => availableOf(major, installed?.folder ?? '.', search)) }),
     tf32,
   };
+}
+
+/** What providers of onnxruntime are built for today. */
+const MAJORS = [12, 13] as const;
+
+function availableOf(cuda: number, folder: string, search: Search): NonNullable<CudaReport['available']>[number] {
+  const needed = ['libcublasLt', 'libcublas', 'libcudart'].map((name) => `${name}.so.${cuda}`);
+  const libraries = findLibraries({ cuda, needed: [...needed, 'libcurand.so.10'] }, folder, search).filter(({ name, use }) => name !== DRIVER_LIBRARY && use !== 'optional');
+  const names = (there: boolean): string[] => libraries.filter((library) => (library.folder !== null) === there).map(({ name }) => name);
+  return { cuda, found: names(true), missing: names(false) };
 }
 
 const halfFault = (missing: readonly string[]): string | null => (missing.length === 0 ? null : `${missing.join(', ')} is missing`);
@@ -86,12 +99,13 @@ function providerLines({ provider, usable, missing, reason, help }: ProviderStat
   ];
 }
 
-function cudaLines({ supported, driver, provider, libraries, tf32 }: CudaReport, onnxruntime: string | null): string[] {
+function cudaLines({ supported, driver, provider, libraries, available = [], tf32 }: CudaReport, onnxruntime: string | null): string[] {
   if (!supported || driver === null) return ['  onnxruntime-node has CUDA for Linux on x64 only; elsewhere models run on the CPU, or with webgpu'];
   const rows: (readonly [label: string, line: string])[] = [
     ['driver', driverLine(driver, libraries, provider?.cuda ?? undefined)],
     ['GPU', gpuLine(driver)],
     ['provider', provider ? providerLine(provider, onnxruntime) : 'not installed: yolonnx doctor --install-cuda (for CUDA 12), yolonnx doctor --install-cuda --from pypi (for CUDA 13)'],
+    ...available.map(({ cuda, found, missing }) => [`CUDA ${cuda}`, found.length === 0 ? 'none of its libraries are here' : `${found.join(', ')} here${missing.length === 0 ? ', all that its provider needs' : `; not here: ${missing.join(', ')}`}`] as const),
     ...libraries.filter(shown).map((library, i, all) => [library.name, libraryLine(library, all.findIndex(({ folder }) => folder === library.folder) === i)] as const),
     ['TF32', tf32 ? 'on (NVIDIA_TF32_OVERRIDE is set, and not to 0): results are compared within 1e-2 only' : 'off (yolonnx sets NVIDIA_TF32_OVERRIDE=0 unless it is set)'],
   ];
