@@ -9,6 +9,9 @@ const shared = {
   BigInt64Array, BigUint64Array, ArrayBuffer, DataView,
 };
 
+// onnxruntime's native code reads the environment of the process, of which tests have a copy.
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 // Jest takes an environment from the default export.
 export default class HostArraysEnvironment extends TestEnvironment {
   override async setup(): Promise<void> {
