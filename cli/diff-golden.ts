@@ -1,7 +1,7 @@
 /** Both sides of a diff next to a golden. */
 import { quoted } from '../compiler/errors.js';
 import type { CaseResult } from '../compiler/index.js';
-import { figure, type TableOf } from './diff-text.js';
+import { figure, type TableOf } from './table.js';
 
 export function goldenLines(golden: { readonly a: CaseResult; readonly b: CaseResult }, table: TableOf): string[] {
   const rows = (['a', 'b'] as const).flatMap((side) =>

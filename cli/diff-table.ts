@@ -7,7 +7,7 @@ import type { FilePort } from '../compiler/inspect/model.js';
 import { describeOrigin } from '../compiler/inspect/origin.js';
 import { goldenLines } from './diff-golden.js';
 import { weightLines } from './diff-weights.js';
-import { figure, tableOf, type TableOf } from './diff-text.js';
+import { figure, tableOf, type TableOf } from './table.js';
 
 export async function diffTable({ a, b, structure, numbers }: DiffReport): Promise<string> {
   const table = await tableOf();

@@ -1,7 +1,7 @@
 /** The weights of a diff. */
 import { quoted } from '../compiler/errors.js';
 import type { OneWeight, WeightsDiff } from '../compiler/inspect/diff-weights.js';
-import { figure, type TableOf } from './diff-text.js';
+import { figure, type TableOf } from './table.js';
 
 /** float32 folds a BatchNorm to within this: such differences are counted, not listed. */
 const ROUNDING = 1e-6;

@@ -4,20 +4,15 @@ import { printable, quoted } from '../compiler/errors.js';
 import { describeOrigin } from '../compiler/inspect/origin.js';
 import { describeFallBacks, type ProviderReport } from '../compiler/provider-report.js';
 import type { CaseResult, VerifyReport } from '../compiler/verify.js';
+import { figure, tableOf } from './table.js';
 
 export async function verifyTable({ provider, cases, passed, failed }: VerifyReport): Promise<string> {
-  const { default: Table } = await import('cli-table3');
-  const table = new Table({
-    head: ['case', 'output', 'max abs', 'bound', 'max rel', 'cosine', 'ok'],
-    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'left'],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const result of cases) table.push(...rowsOf(result));
+  const table = await tableOf();
   const fellBack = describeFallBacks(provider);
   return printable([
     providerLine(provider),
     ...(fellBack === undefined ? [] : [`${provider.required ? 'FAILED: ' : ''}${fellBack}`]),
-    table.toString(),
+    table(['case', 'output', 'max abs', 'bound', 'max rel', 'cosine', 'ok'], cases.flatMap(rowsOf), 2, 4),
     ...cases.flatMap(remarks),
     `${passed} passed, ${failed} failed`,
   ].join('\n'));
@@ -37,9 +32,7 @@ function rowsOf(result: CaseResult): string[][] {
   return rows.map((row, i) => [i === 0 ? quoted(result.case) : '', ...row]);
 }
 
-function numbers({ maxAbs, bound, maxRel }: Differences): string[] {
-  return [maxAbs, bound, maxRel].map((value) => (value === 0 ? '0' : Number.isFinite(value) ? value.toExponential(1) : 'not finite'));
-}
+const numbers = ({ maxAbs, bound, maxRel }: Differences): string[] => [maxAbs, bound, maxRel].map(figure);
 
 function cosine(value: number): string {
   return value.toFixed(9);

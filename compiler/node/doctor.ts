@@ -48,8 +48,7 @@ export async function doctorReport(): Promise<DoctorReport> {
 
 /** What an installation needs for CUDA, and what of it is there. Never throws. */
 export async function cudaReport(installation: Installation | undefined, search: Search = systemSearch()): Promise<CudaReport> {
-  // loadOnnxruntime switches it off where the environment says nothing.
-  const tf32 = process.env.NVIDIA_TF32_OVERRIDE !== undefined && tf32Allowed();
+  const tf32 = tf32Allowed();
   if (!cudaSupported()) return { supported: false, driver: null, provider: null, libraries: [], tf32 };
   const installed = installation && installedProvider(installation);
   const cuda = installed?.library?.cuda;
@@ -107,7 +106,7 @@ function cudaLines({ supported, driver, provider, libraries, available = [], tf3
     ['provider', provider ? providerLine(provider, onnxruntime) : 'not installed: yolonnx doctor --install-cuda (for CUDA 12), yolonnx doctor --install-cuda --from pypi (for CUDA 13)'],
     ...available.map(({ cuda, found, missing }) => [`CUDA ${cuda}`, found.length === 0 ? 'none of its libraries are here' : `${found.join(', ')} here${missing.length === 0 ? ', all that its provider needs' : `; not here: ${missing.join(', ')}`}`] as const),
     ...libraries.filter(shown).map((library, i, all) => [library.name, libraryLine(library, all.findIndex(({ folder }) => folder === library.folder) === i)] as const),
-    ['TF32', tf32 ? 'on (NVIDIA_TF32_OVERRIDE is set, and not to 0): results are compared within 1e-2 only' : 'off (yolonnx sets NVIDIA_TF32_OVERRIDE=0 unless it is set)'],
+    ['TF32', tf32 ? 'on (NVIDIA_TF32_OVERRIDE is set, and not to 0): results are compared within its bounds only' : 'off (yolonnx sets NVIDIA_TF32_OVERRIDE=0 unless it is set)'],
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
   return rows.map(([label, line]) => `  ${label.padEnd(width)}  ${line}`);

@@ -1,4 +1,4 @@
-/** Tables and figures of a diff. */
+/** Tables on a terminal, and the figures in them. */
 
 export type TableOf = (head: readonly string[], rows: readonly (readonly string[])[], right?: number, rights?: number) => string;
 
